@@ -1,0 +1,6 @@
+/**
+ * Publish and subscribe over the PostgreSQL your application already runs.
+ *
+ * @packageDocumentation
+ */
+export {}

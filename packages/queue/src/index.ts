@@ -1,0 +1,6 @@
+/**
+ * A job queue in the PostgreSQL your application already runs.
+ *
+ * @packageDocumentation
+ */
+export {}

@@ -1,0 +1,6 @@
+/**
+ * Full-text search over your own PostgreSQL tables.
+ *
+ * @packageDocumentation
+ */
+export {}

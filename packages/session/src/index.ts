@@ -1,0 +1,6 @@
+/**
+ * Sessions in the PostgreSQL your application already runs.
+ *
+ * @packageDocumentation
+ */
+export {}
