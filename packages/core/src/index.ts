@@ -1,6 +1,32 @@
 /**
- * The shared ground of the Howdah packages: database handle, migrator, LISTEN/NOTIFY hub, coalescer.
+ * The shared ground of the Howdah packages: one database handle per pool, migrations, the LISTEN/NOTIFY hub, the
+ * coalescer, and the small types they all use.
  *
  * @packageDocumentation
  */
-export {}
+export { Backoff, type BackoffOptions } from './backoff.js'
+export { resolveClient, type TransactionHandle } from './clients/resolve.js'
+export { Database, type DatabaseSource, type IterateOptions } from './database.js'
+export {
+  type Duration,
+  type DurationBounds,
+  type DurationUnit,
+  parseDuration,
+} from './duration.js'
+export { type CoreErrorCode, HowdahError, isHowdahError, sqlState } from './errors.js'
+export { Emitter, type EventMap } from './events.js'
+export { ident, literal } from './ident.js'
+export { Loop, type LoopOptions } from './loop.js'
+export type { Migration, MigrationSet } from './migrator/migration.js'
+export type { DatabaseOptions, ResolvedDatabaseOptions } from './options.js'
+export type {
+  PGliteLike,
+  PoolClientLike,
+  PoolLike,
+  Queryable,
+  QueryConfigLike,
+  QueryResultLike,
+} from './queryable.js'
+export { defineStatement, type Statement, statementName } from './statement.js'
+export { type TraceContext, type Tracer, tracer } from './trace.js'
+export { Transaction } from './transaction.js'

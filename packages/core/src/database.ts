@@ -1,0 +1,217 @@
+/**
+ * One database as every package sees it.
+ *
+ * Invariants
+ * - There is one Database per pool and schema in the process, so all primitives on it share one hub, one migrator and one
+ *   coalescer, however often `from` is called.
+ * - The pool stays the application's: we never end it and hold a connection of it only for a transaction or a stream.
+ * - No session state: nothing is SET, LISTENed or PREPAREd on a pooled connection beyond named statements.
+ */
+import { resolveClient, type TransactionHandle } from './clients/resolve.js'
+import type { Driver } from './drivers/driver.js'
+import { pgliteDriver } from './drivers/pglite.js'
+import { poolDriver } from './drivers/pool.js'
+import { HowdahError } from './errors.js'
+import { Hub } from './hub/hub.js'
+import { ident } from './ident.js'
+import { Migrator } from './migrator/migrator.js'
+import {
+  conflictingOption,
+  type DatabaseOptions,
+  type ResolvedDatabaseOptions,
+  resolveDatabaseOptions,
+} from './options.js'
+import type { PGliteLike, PoolLike } from './queryable.js'
+import type { Statement } from './statement.js'
+import { tracer } from './trace.js'
+import { Transaction } from './transaction.js'
+
+/** What a primitive can be given as its database: the application's pool, a PGlite, or a {@link Database}. */
+export type DatabaseSource = PoolLike | PGliteLike | Database
+
+/** Options of {@link Database.iterate}. */
+export interface IterateOptions {
+  /** Rows held in memory at a time. @defaultValue `1000` */
+  readonly batchSize?: number | undefined
+}
+
+const shared = new WeakMap<object, Map<string, Database>>()
+const queryTracer = tracer('@howdah/core:query')
+
+/**
+ * A database that the Howdah packages share. Primitives make it from the pool they are given; make it yourself to choose a
+ * schema, or to run transactions that all of them join.
+ *
+ * @example
+ * ```ts
+ * import { Database } from '@howdah/core'
+ * import { Pool } from 'pg'
+ *
+ * const pool = new Pool({ connectionString: process.env['DATABASE_URL'] })
+ * const db = Database.from(pool, { schema: 'app_howdah' })
+ * await db.transaction(async (tx) => {
+ *   await tx.query('select 1')
+ * })
+ * await db.close()
+ * ```
+ */
+export class Database {
+  readonly #driver: Driver
+  readonly #forget: () => void
+  #closing: Promise<void> | undefined
+
+  /** The options this database was made with, defaults filled in. */
+  readonly options: ResolvedDatabaseOptions
+  /** Quoted name of the schema, as statements take it. */
+  readonly schema: string
+  /** The process's one `LISTEN` connection to this database. */
+  readonly hub: Hub
+  /** Brings the packages' tables up to date. */
+  readonly migrator: Migrator
+
+  private constructor(driver: Driver, options: ResolvedDatabaseOptions, forget: () => void) {
+    this.#driver = driver
+    this.#forget = forget
+    this.options = options
+    this.schema = ident(options.schema)
+    this.hub = new Hub(this, driver)
+    this.migrator = new Migrator(this, driver)
+  }
+
+  /**
+   * Answers the one Database for a pool and schema, making it at the first call. Does no I/O.
+   *
+   * @throws {@link HowdahError} CORE_INVALID_SOURCE when the source is no pool, PGlite or Database
+   * @throws {@link HowdahError} CORE_INVALID_OPTION when an option is not valid
+   * @throws {@link HowdahError} CORE_CONFLICTING_OPTIONS when the database exists with another value of an option
+   */
+  static from(source: DatabaseSource, options: DatabaseOptions = {}): Database {
+    if (source instanceof Database) {
+      source.#assertSame(options)
+      return source
+    }
+    const resolved = resolveDatabaseOptions(options)
+    const driver = driverFor(source)
+    let bySchema = shared.get(source)
+    if (bySchema === undefined) {
+      bySchema = new Map()
+      shared.set(source, bySchema)
+    }
+    const known = bySchema.get(resolved.schema)
+    if (known !== undefined) {
+      known.#assertSame(options)
+      return known
+    }
+    const registry = bySchema
+    const db = new Database(driver, resolved, () => registry.delete(resolved.schema))
+    registry.set(resolved.schema, db)
+    return db
+  }
+
+  /** Which kind of client library answers: `'pg'` for pools, `'pglite'` for the in-process database. */
+  get kind(): 'pg' | 'pglite' {
+    return this.#driver.kind
+  }
+
+  /**
+   * Runs one statement: on the given transaction, else on any connection of the pool.
+   *
+   * @throws {@link HowdahError} CORE_UNKNOWN_CLIENT when the client is no transaction that we know
+   */
+  async query<Row>(statement: Statement<Row>, client?: TransactionHandle): Promise<Row[]> {
+    const context = () => ({ target: statement.name })
+    return queryTracer.run(context, async () => {
+      if (client === undefined) {
+        return (await this.#driver.query(statement, this.options.prepare)) as Row[]
+      }
+      const { text, values } = statement
+      return (await resolveClient(client).query({ text, values: [...values] })).rows as Row[]
+    })
+  }
+
+  /**
+   * Runs `fn` in a transaction on one connection of the pool: commits when it resolves, rolls back when it throws. Doorbells and
+   * other after-commit work ring once the commit is acknowledged.
+   *
+   * @throws {@link HowdahError} CORE_TRANSACTION_ABORTED when a failed statement's error was caught inside `fn`, so that
+   * the server rolled everything back
+   */
+  async transaction<T>(fn: (tx: Transaction) => Promise<T>): Promise<T> {
+    let tx: Transaction | undefined
+    try {
+      const result = await this.#driver.transaction((connection) => {
+        tx = new Transaction(connection)
+        return fn(tx)
+      })
+      tx?.end(true)
+      return result
+    } catch (error) {
+      tx?.end(false)
+      throw error
+    }
+  }
+
+  /**
+   * Calls back once the write that is being made has committed: at once without a client, after the commit of a
+   * {@link Transaction}. Answers `false` for transactions of other libraries, whose end we cannot see.
+   */
+  afterCommit(client: TransactionHandle | undefined, callback: () => void): boolean {
+    if (client === undefined) callback()
+    else if (client instanceof Transaction) client.afterCommit(callback)
+    else return false
+    return true
+  }
+
+  /**
+   * Streams the rows of a large result in bounded memory, in the statement's order, through a cursor that holds one connection
+   * until the iteration ends. Stopping early closes the cursor.
+   *
+   * @throws {@link HowdahError} CORE_INVALID_OPTION when `batchSize` is no positive whole number
+   */
+  async *iterate<Row>(
+    statement: Statement<Row>,
+    { batchSize = 1000 }: IterateOptions = {},
+  ): AsyncGenerator<Row, void, void> {
+    if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
+      throw new HowdahError('CORE_INVALID_OPTION', 'batchSize must be a positive whole number.')
+    }
+    for await (const rows of this.#driver.iterate(statement, batchSize)) yield* rows as Row[]
+  }
+
+  /** Ends the hub and forgets the pool. The pool itself stays open: it is the application's. */
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      this.#forget()
+      await this.hub.close()
+    })()
+    return this.#closing
+  }
+
+  /** Closes at the end of an `await using` block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #assertSame(options: DatabaseOptions): void {
+    const name = conflictingOption(this.options, options)
+    if (name === undefined) return
+    throw new HowdahError(
+      'CORE_CONFLICTING_OPTIONS',
+      `This pool is in use with another value of '${name}'. Make the Database once with Database.from(pool, options) and pass it to every primitive.`,
+    )
+  }
+}
+
+function driverFor(source: unknown): Driver {
+  const candidate = source as (Partial<PGliteLike> & Partial<PoolLike>) | null | undefined
+  if (typeof candidate?.query === 'function') {
+    if (typeof candidate.listen === 'function' && 'waitReady' in candidate) {
+      return pgliteDriver(candidate as PGliteLike)
+    }
+    if (typeof candidate.connect === 'function') return poolDriver(candidate as PoolLike)
+  }
+  throw new HowdahError(
+    'CORE_INVALID_SOURCE',
+    'Pass the pg.Pool your application uses, a PGlite, or a Howdah Database.',
+  )
+}
