@@ -8,6 +8,7 @@
  * - No session state: nothing is SET, LISTENed or PREPAREd on a pooled connection beyond named statements.
  */
 import { resolveClient, type TransactionHandle } from './clients/resolve.js'
+import { Coalescer } from './coalescer/coalescer.js'
 import type { Driver } from './drivers/driver.js'
 import { pgliteDriver } from './drivers/pglite.js'
 import { poolDriver } from './drivers/pool.js'
@@ -58,6 +59,7 @@ const queryTracer = tracer('@howdah/core:query')
 export class Database {
   readonly #driver: Driver
   readonly #forget: () => void
+  #coalescer: Coalescer | undefined
   #closing: Promise<void> | undefined
 
   /** The options this database was made with, defaults filled in. */
@@ -111,6 +113,12 @@ export class Database {
   /** Which kind of client library answers: `'pg'` for pools, `'pglite'` for the in-process database. */
   get kind(): 'pg' | 'pglite' {
     return this.#driver.kind
+  }
+
+  /** Batches the concurrent calls of all primitives on this database. Made at first use. */
+  get coalescer(): Coalescer {
+    this.#coalescer ??= new Coalescer({ lanes: 2 })
+    return this.#coalescer
   }
 
   /**
@@ -178,11 +186,11 @@ export class Database {
     for await (const rows of this.#driver.iterate(statement, batchSize)) yield* rows as Row[]
   }
 
-  /** Ends the hub and forgets the pool. The pool itself stays open: it is the application's. */
+  /** Waits for coalesced calls, ends the hub and forgets the pool. The pool itself stays open: it is the application's. */
   close(): Promise<void> {
     this.#closing ??= (async () => {
       this.#forget()
-      await this.hub.close()
+      await Promise.all([this.#coalescer?.close(), this.hub.close()])
     })()
     return this.#closing
   }

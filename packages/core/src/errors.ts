@@ -66,6 +66,9 @@ export function isHowdahError<Code extends string = string>(
   return code === undefined || (value as unknown as HowdahError).code === code
 }
 
+/** A SQLSTATE; not Node's codes of the same length, such as `EPIPE`, nor Prisma's, such as `P2010`. */
+const SQLSTATE = /^(?!E[A-Z]{4}|P[1-9]\d{3})[0-9A-Z]{5}$/
+
 /** SQLSTATE of a driver error, looking through wrappers; `undefined` where the server did not answer. */
 export function sqlState(error: unknown): string | undefined {
   for (let at = error, depth = 0; at !== undefined && at !== null && depth < 8; depth++) {
@@ -74,9 +77,9 @@ export function sqlState(error: unknown): string | undefined {
       cause?: unknown
       meta?: { code?: unknown }
     }
-    if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) return code
+    if (typeof code === 'string' && SQLSTATE.test(code)) return code
     // Prisma reports the SQLSTATE of a raw query beside its own code.
-    if (typeof meta?.code === 'string' && /^[0-9A-Z]{5}$/.test(meta.code)) return meta.code
+    if (typeof meta?.code === 'string' && SQLSTATE.test(meta.code)) return meta.code
     at = cause
   }
   return undefined
