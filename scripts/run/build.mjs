@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { runNode } from './child.mjs'
 import { CommandError } from './errors.mjs'
 import { withLock } from './lock.mjs'
+import { slots } from './slots.mjs'
 import { hashOf, readStamp, removeStamp, writeStamp } from './stamp.mjs'
 import { packagesInOrder, root } from './workspace.mjs'
 
@@ -17,7 +17,7 @@ export async function build() {
     const hashes = wantedHashes()
     /** @type {Map<string, Promise<void>>} */
     const builds = new Map()
-    const limit = slots(Math.max(2, availableParallelism()))
+    const limit = slots()
     // In dependency order, so the builds a package waits for are in the map before it.
     for (const one of stale) {
       const needed = one.needs.map((name) => builds.get(name))
@@ -28,7 +28,12 @@ export async function build() {
     }
     // Every build ends before the lock is given up, also when one fails.
     const results = await Promise.allSettled(builds.values())
-    for (const result of results) if (result.status === 'rejected') throw result.reason
+    const reasons = results.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))
+    const unexpected = reasons.find((reason) => !(reason instanceof CommandError))
+    if (unexpected) throw unexpected
+    // A package that waited for a broken one fails with the same error.
+    if (reasons.length > 0)
+      throw new CommandError([...new Set(reasons)].map(({ message }) => message).join('\n'))
   })
 }
 
@@ -74,27 +79,4 @@ function wantedHashes() {
 /** @param {Package} one */
 function stampName(one) {
   return `build-${one.name.replace('/', '-')}`
-}
-
-/**
- * Lets at most `count` pieces of work run at a time.
- *
- * @param {number} count
- */
-function slots(count) {
-  /** @type {(() => void)[]} */
-  const waiting = []
-  let free = count
-  return async (/** @type {() => Promise<void>} */ work) => {
-    if (free > 0) free -= 1
-    else
-      await new Promise((/** @type {(value?: unknown) => void} */ resolve) => waiting.push(resolve))
-    try {
-      return await work()
-    } finally {
-      const next = waiting.shift()
-      if (next) next()
-      else free += 1
-    }
-  }
 }

@@ -12,12 +12,17 @@ import { CommandError } from './errors.mjs'
 const ONE_KEY_PRESS_MS = 250
 const WATCH_PARENT_MS = 500
 
-class Interruption {
+export class Interruption {
   /** @type {NodeJS.Signals | undefined} */
   signal
+  #oneKeyPressMs
   /** @type {Set<(signal: NodeJS.Signals) => void>} */
   #children = new Set()
   #last = Number.NEGATIVE_INFINITY
+
+  constructor(oneKeyPressMs = ONE_KEY_PRESS_MS) {
+    this.#oneKeyPressMs = oneKeyPressMs
+  }
 
   /** The shell's convention, 128 + the signal's number; undefined while nothing has interrupted us. */
   get exitCode() {
@@ -26,7 +31,7 @@ class Interruption {
 
   listen() {
     for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
-      process.on(signal, () => this.#interrupt(signal))
+      process.on(signal, () => this.interrupt(signal))
     }
     if (process.env.npm_lifecycle_event !== undefined) this.#watchParent()
   }
@@ -41,18 +46,22 @@ class Interruption {
     return () => this.#children.delete(deliver)
   }
 
-  throwIfInterrupted() {
-    if (this.signal !== undefined) throw new CommandError(`Interrupted by ${this.signal}.`)
-  }
-
-  /** @param {NodeJS.Signals} signal */
-  #interrupt(signal) {
+  /**
+   * Acts as if this process had received the signal.
+   *
+   * @param {NodeJS.Signals} signal
+   */
+  interrupt(signal) {
     const now = performance.now()
-    const repeated = now - this.#last < ONE_KEY_PRESS_MS
+    const repeated = now - this.#last < this.#oneKeyPressMs
     this.#last = now
     if (repeated) return
     this.signal ??= signal
     for (const deliver of this.#children) deliver(signal)
+  }
+
+  throwIfInterrupted() {
+    if (this.signal !== undefined) throw new CommandError(`Interrupted by ${this.signal}.`)
   }
 
   // npm runs us through a shell. Where that shell does not replace itself with us, `kill <npm>` ends
@@ -62,7 +71,7 @@ class Interruption {
     const timer = setInterval(() => {
       if (process.ppid === parent) return
       clearInterval(timer)
-      this.#interrupt('SIGTERM')
+      this.interrupt('SIGTERM')
     }, WATCH_PARENT_MS)
     timer.unref()
   }

@@ -28,46 +28,48 @@ const BEAT_MS = 2_000
 const STALE_MS = 30_000
 const POLL_MS = 100
 
-const folder = join(root, '.howdah')
-const lock = join(folder, 'lock')
-const breaking = join(folder, 'lock-breaking')
-
 /**
  * Runs `work` while no other process of this clone runs one.
  *
  * @template T
  * @param {() => Promise<T>} work
+ * @param {string} [folder]
  * @returns {Promise<T>}
  */
-export async function withLock(work) {
+export async function withLock(work, folder = join(root, '.howdah')) {
   mkdirSync(folder, { recursive: true })
+  const lock = join(folder, 'lock')
   const token = randomUUID()
-  await acquire(token)
-  const beat = setInterval(touch, BEAT_MS)
+  await acquire(folder, token)
+  const beat = setInterval(() => touch(lock), BEAT_MS)
   try {
     return await work()
   } finally {
     clearInterval(beat)
-    if (holder()?.token === token) rmSync(lock, { force: true })
+    if (holderOf(lock)?.token === token) rmSync(lock, { force: true })
   }
 }
 
-/** @param {string} token */
-async function acquire(token) {
+/**
+ * @param {string} folder
+ * @param {string} token
+ */
+async function acquire(folder, token) {
+  const lock = join(folder, 'lock')
   const draft = join(folder, `lock-${token}`)
   writeFileSync(draft, JSON.stringify({ token, pid: process.pid, host: hostname() }))
   try {
     for (let told = false; ; await delay(POLL_MS)) {
       interruption.throwIfInterrupted()
       // The lock is the draft under a second name and starts with its age.
-      utimesSync(draft, new Date(), new Date())
-      if (createdOnce(() => linkSync(draft, lock))) return
-      const current = holder()
-      if (current === undefined) continue
-      if (isStale(current)) breakLock()
+      touch(draft)
+      if (succeeds(() => linkSync(draft, lock))) return
+      const holder = holderOf(lock)
+      if (holder === undefined) continue
+      if (isStale(lock, holder)) breakLock(folder)
       else if (!told) {
         told = true
-        process.stderr.write(`Waiting for process ${current.pid}, which installs or builds here.\n`)
+        process.stderr.write(`Waiting for process ${holder.pid}, which installs or builds here.\n`)
       }
     }
   } finally {
@@ -75,21 +77,24 @@ async function acquire(token) {
   }
 }
 
-function breakLock() {
-  if (!createdOnce(() => mkdirSync(breaking))) {
-    if (age(breaking) > STALE_MS) removeFolder(breaking)
+/** @param {string} folder */
+function breakLock(folder) {
+  const lock = join(folder, 'lock')
+  const breaking = join(folder, 'lock-breaking')
+  if (succeeds(() => mkdirSync(breaking))) {
+    const holder = holderOf(lock)
+    if (holder !== undefined && isStale(lock, holder)) rmSync(lock, { force: true })
+  } else if (age(breaking) < STALE_MS) {
     return
   }
-  try {
-    const current = holder()
-    if (current !== undefined && isStale(current)) rmSync(lock, { force: true })
-  } finally {
-    removeFolder(breaking)
-  }
+  rmSync(breaking, { recursive: true, force: true })
 }
 
-/** @returns {{ token: string, pid: number, host: string } | undefined} */
-function holder() {
+/**
+ * @param {string} lock
+ * @returns {{ token: string, pid: number, host: string } | undefined}
+ */
+function holderOf(lock) {
   try {
     return JSON.parse(readFileSync(lock, 'utf8'))
   } catch {
@@ -97,15 +102,18 @@ function holder() {
   }
 }
 
-/** @param {{ pid: number, host: string }} holder */
-function isStale({ pid, host }) {
+/**
+ * @param {string} lock
+ * @param {{ pid: number, host: string }} holder
+ */
+function isStale(lock, { pid, host }) {
   if (age(lock) > STALE_MS) return true
   if (host !== hostname()) return false
   try {
     process.kill(pid, 0)
     return false
   } catch (error) {
-    return /** @type {NodeJS.ErrnoException} */ (error).code === 'ESRCH'
+    return error.code === 'ESRCH'
   }
 }
 
@@ -116,25 +124,26 @@ function age(path) {
 }
 
 /** @param {string} path */
-function removeFolder(path) {
-  rmSync(path, { recursive: true, force: true })
-}
-
-function touch() {
+function touch(path) {
+  const now = new Date()
   try {
-    utimesSync(lock, new Date(), new Date())
+    utimesSync(path, now, now)
   } catch {
-    // Somebody removed the file by hand; the work itself is not harmed by that.
+    // Somebody removed it by hand; what we do under the lock is not harmed by that.
   }
 }
 
-/** @param {() => void} create */
-function createdOnce(create) {
+/**
+ * Whether something could be created; false when it is there already.
+ *
+ * @param {() => void} create
+ */
+function succeeds(create) {
   try {
     create()
     return true
   } catch (error) {
-    if (/** @type {NodeJS.ErrnoException} */ (error).code === 'EEXIST') return false
+    if (error.code === 'EEXIST') return false
     throw error
   }
 }

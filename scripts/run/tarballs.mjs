@@ -6,6 +6,7 @@ import { runNode } from './child.mjs'
 import { consume } from './consumer.mjs'
 import { CommandError } from './errors.mjs'
 import { pnpm } from './pnpm.mjs'
+import { slots } from './slots.mjs'
 import { packagesInOrder, root } from './workspace.mjs'
 
 /** @typedef {{ passed: number, failed: number }} Tally */
@@ -64,16 +65,17 @@ export class Tarballs {
     const all = new Map(
       this.#packages.map((one) => [one.name, { ...one, tarball: this.#tarball(one) }]),
     )
-    let good = true
-    for (const one of all.values()) {
-      const { code, output } = await look(one, all)
-      const detail = code === 0 ? output.trim().split('\n').length === 1 : true
-      process.stdout.write(
-        `${code === 0 ? 'ok  ' : 'FAIL'} ${one.name}${detail ? `  ${output.trim()}` : ''}\n`,
-      )
-      good &&= code === 0
+    const limit = slots()
+    const results = await Promise.all(
+      [...all.values()].map((one) => limit(async () => ({ one, ...(await look(one, all)) }))),
+    )
+    for (const { one, code, output } of results) {
+      // A tool that is content has nothing to say, except in one line.
+      const text = output.trim()
+      const shown = code !== 0 || !text.includes('\n') ? `  ${text}` : ''
+      process.stdout.write(`${code === 0 ? 'ok  ' : 'FAIL'} ${one.name}${shown}\n`)
     }
-    return good
+    return results.every(({ code }) => code === 0)
   }
 
   async #pack() {
