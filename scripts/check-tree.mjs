@@ -28,6 +28,7 @@ const rules = [
     says: 'imports a sibling package: what two primitives share moves down into core',
     in: /^packages\/[^/]+\/src\//,
     finds: (line, path) => {
+      if (/^\s*(?:\*|\/\/)/.test(line)) return false
       const name = path.split('/')[1] ?? ''
       const imported = /(?:from|import|require)\s*\(?\s*['"](@howdah\/[^/'"]+)/.exec(line)?.[1]
       const allowed = name === 'core' ? MAY_IMPORT.core : MAY_IMPORT.default
