@@ -1,3 +1,5 @@
+import { HowdahError } from '@howdah/core'
+
 /** Codes thrown by `@howdah/testkit`. Each is explained in `docs/errors.md`. */
 export type TestkitErrorCode =
   | 'TESTKIT_INVALID_OPTION'
@@ -12,17 +14,6 @@ export type TestkitErrorCode =
   | 'TESTKIT_WATCHDOG_LOST'
   | 'TESTKIT_LEAK'
   | 'TESTKIT_TIMEOUT'
-
-/** An error with a stable code; becomes core's `HowdahError`. */
-export class HowdahError<Code extends string = string> extends Error {
-  override readonly name = 'HowdahError'
-  readonly code: Code
-
-  constructor(code: Code, message: string, options?: ErrorOptions) {
-    super(message, options)
-    this.code = code
-  }
-}
 
 /** Makes the error every function of this package throws. */
 export function testkitError(

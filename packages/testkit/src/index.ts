@@ -3,10 +3,31 @@
  *
  * @packageDocumentation
  */
+
+export {
+  type KeyValueFactory,
+  type KeyValueStore,
+  keyValueConformance,
+} from './conformance/key-value.js'
+export type { ConformanceRunner } from './conformance/runner.js'
+export {
+  type ConformanceSession,
+  type ConformanceSessionStore,
+  type SessionStoreFactory,
+  sessionStoreConformance,
+} from './conformance/session-store.js'
 export type { BackendFilter, Session } from './database/admin.js'
 export { testDatabase } from './database/for-this-file.js'
 export type { TestDatabase } from './database/test-database.js'
 export type { TestkitErrorCode } from './errors.js'
+export {
+  findPgBouncer,
+  type PgBouncer,
+  type PgBouncerOptions,
+  startPgBouncer,
+} from './pgbouncer.js'
 export type { PostgresMajor, PostgresOptions, PostgresProvider } from './postgres/options.js'
 export type { PostgresServer } from './postgres/server.js'
 export { startPostgres } from './postgres/start.js'
+export { type ProxyTarget, startProxy, type TcpProxy } from './proxy.js'
+export { type WaitForOptions, waitFor } from './wait-for.js'

@@ -15,9 +15,7 @@ export function poolDriver(source: PoolLike): Driver {
   const pool = source as PgPool
   return {
     kind: 'pg',
-    async query(statement, prepare) {
-      return (await pool.query(config(statement, prepare))).rows
-    },
+    query: (statement, prepare) => query(pool, config(statement, prepare)),
     transaction: (fn) => transaction(pool, fn),
     async *iterate(statement, batchSize) {
       const { client, lost, release } = await checkOut(pool)
@@ -39,6 +37,23 @@ export function config({ name, text, values }: Statement, prepare: boolean): Que
   return prepare
     ? { name, text, values: values as unknown[] }
     : { text, values: values as unknown[] }
+}
+
+/**
+ * Does what `pool.query()` does, except that a connection outlives a statement that the server refused: the pool's own closes
+ * it, so that each duplicate key would cost a new connection.
+ */
+async function query(pool: PoolLike, config: QueryConfigLike): Promise<unknown[]> {
+  const { client, release } = await checkOut(pool)
+  let failure: unknown
+  try {
+    return (await client.query(config)).rows
+  } catch (error) {
+    if ((error as { severity?: unknown } | undefined)?.severity !== 'ERROR') failure = error
+    throw error
+  } finally {
+    release(failure)
+  }
 }
 
 async function transaction<T>(

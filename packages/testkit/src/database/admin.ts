@@ -20,16 +20,17 @@ export async function withClient<T>(
 /** The connection string with another database in it. */
 export function withDatabase(url: string, name: string): string {
   const changed = new URL(url)
-  changed.pathname = `/${encodeURIComponent(name)}`
+  // `pg` reads the path with decodeURI(), which leaves escaped delimiters as they are; so none may be escaped.
+  changed.pathname = `/${encodeURI(name)}`
   return changed.href
 }
 
 /** Checks and quotes the name of a database. */
 export function quoteName(name: string): string {
-  if (name === '' || name.includes('\0') || Buffer.byteLength(name) > 63) {
+  if (name === '' || /[\0?#]/.test(name) || Buffer.byteLength(name) > 63) {
     throw testkitError(
       'TESTKIT_INVALID_OPTION',
-      'The name of a database must be 1 to 63 bytes of UTF-8 without NUL.',
+      'The name of a database must be 1 to 63 bytes of UTF-8 without NUL, and without the ? and # that pg cannot read in a connection string.',
     )
   }
   return `"${name.replaceAll('"', '""')}"`
