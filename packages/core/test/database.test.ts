@@ -137,11 +137,9 @@ describe('query()', () => {
     for await (const _ of mine.iterate(listEntries(mine.schema))) break
     await expect(mine.query(sql('select 1 / 0'))).rejects.toMatchObject({ code: '22012' })
 
-    const { rows } = await own.query('select name from pg_prepared_statements order by name')
-    expect(rows).toEqual([
-      { name: expect.stringMatching(/^howdah\.test\./) },
-      { name: expect.stringMatching(/^howdah\.test\.insert-entry\./) },
-    ])
+    const { rows } = await own.query('select name from pg_prepared_statements')
+    expect(rows).toHaveLength(2)
+    for (const { name } of rows) expect(name).toMatch(/^howdah\.test\./)
     expect((await own.query(settings, ['session'])).rows).toEqual(before)
     expect((await own.query('select * from pg_listening_channels()')).rows).toEqual([])
     expect((await own.query('select * from pg_cursors')).rows).toEqual([])
@@ -153,7 +151,8 @@ describe('query()', () => {
   test('keeps the connection when the server refuses a statement, and drops it when it is lost', async () => {
     const own = database.pool({ max: 1 })
     const mine = Database.from(own)
-    const backend = async () => (await mine.query(sql('select pg_backend_pid() as pid')))[0]?.['pid']
+    const backend = async () =>
+      (await mine.query(sql('select pg_backend_pid() as pid')))[0]?.['pid']
     const pid = await backend()
     await expect(mine.query(sql('select 1 / 0'))).rejects.toMatchObject({ code: '22012' })
     expect(await backend()).toBe(pid)
