@@ -165,7 +165,7 @@ describe('iterate()', () => {
 
   test.each([
     ['pg', 300_000, 1000],
-    ['pglite', 40_000, 500],
+    ['pglite', 20_000, 500],
   ])(
     'holds no more than a few batches in memory (%s, %i rows of 1 kB)',
     async (kind, count, batch) => {

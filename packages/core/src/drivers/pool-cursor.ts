@@ -1,10 +1,6 @@
 import type { PoolClientLike } from '../queryable.js'
 import type { Statement } from '../statement.js'
 
-interface TypeParsers {
-  getTypeParser(oid: number, format?: string): unknown
-}
-
 /**
  * Reads a statement through a protocol-level cursor: the server keeps the portal, we hold one batch. Ending the iteration early
  * closes the portal, so the connection goes back clean.
@@ -22,7 +18,7 @@ export async function* readCursor(
 ): AsyncGenerator<unknown[], void, void> {
   // Loaded on first use: most processes never stream.
   const { default: Cursor } = await import('pg-cursor')
-  const cursor = new Cursor(statement.text, [...statement.values], typeParsers(client))
+  const cursor = new Cursor(statement.text, [...statement.values])
   const submit = client as unknown as { query(cursor: unknown): unknown }
   submit.query(cursor)
   try {
@@ -34,10 +30,4 @@ export async function* readCursor(
   } finally {
     await Promise.race([cursor.close(), lost])
   }
-}
-
-/** The cursor's copy of `pg` may not be the application's, whose parsers every other statement uses. */
-function typeParsers(client: PoolClientLike): object | undefined {
-  const { getTypeParser } = client as Partial<TypeParsers>
-  return getTypeParser && { types: { getTypeParser: getTypeParser.bind(client) } }
 }
