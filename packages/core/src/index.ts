@@ -17,8 +17,18 @@ export {
 } from './duration.js'
 export { type CoreErrorCode, HowdahError, isHowdahError, sqlState } from './errors.js'
 export { Emitter, type EventMap } from './events.js'
+export {
+  Hub,
+  type HubEvents,
+  type HubState,
+  type HubStats,
+  type SendOptions,
+} from './hub/hub.js'
+export type { HubOptions, ResolvedHubOptions } from './hub/hub-options.js'
+export type { HubHandler } from './hub/registration.js'
 export { ident, literal } from './ident.js'
 export { Loop, type LoopOptions } from './loop.js'
+export { coreMigrations } from './migrations/core-migrations.js'
 export type { Migration, MigrationSet } from './migrator/migration.js'
 export { type MigrationSqlOptions, migrationSql } from './migrator/migration-sql.js'
 export { type MigrationStatus, Migrator } from './migrator/migrator.js'

@@ -1,4 +1,10 @@
 import { HowdahError } from './errors.js'
+import {
+  type HubOptions,
+  type ResolvedHubOptions,
+  resolveHubOptions,
+  sameHubOptions,
+} from './hub/hub-options.js'
 import { ident } from './ident.js'
 
 /** How {@link Database.from} treats one database. */
@@ -21,6 +27,8 @@ export interface DatabaseOptions {
   readonly listen?: string | false | undefined
   /** Prepares statements by name. Switch it off for poolers that lose them. @defaultValue `true` */
   readonly prepare?: boolean | undefined
+  /** How the `LISTEN` connection is watched. The defaults suit almost everyone. */
+  readonly hub?: HubOptions | undefined
 }
 
 /** {@link DatabaseOptions} with every default filled in. */
@@ -29,9 +37,10 @@ export interface ResolvedDatabaseOptions {
   readonly migrate: 'auto' | 'manual'
   readonly listen: string | false | undefined
   readonly prepare: boolean
+  readonly hub: ResolvedHubOptions
 }
 
-/** @throws {@link HowdahError} CORE_INVALID_OPTION, CORE_INVALID_NAME */
+/** @throws {@link HowdahError} CORE_INVALID_OPTION, CORE_INVALID_NAME, CORE_INVALID_DURATION */
 export function resolveDatabaseOptions(options: DatabaseOptions): ResolvedDatabaseOptions {
   const { schema = 'howdah', migrate = 'auto', listen, prepare = true } = options
   ident(schema)
@@ -42,7 +51,8 @@ export function resolveDatabaseOptions(options: DatabaseOptions): ResolvedDataba
     throw invalid('listen must be a connection string, or false to poll.')
   }
   if (typeof prepare !== 'boolean') throw invalid('prepare must be true or false.')
-  return Object.freeze({ schema, migrate, listen, prepare })
+  const hub = resolveHubOptions(options.hub)
+  return Object.freeze({ schema, migrate, listen, prepare, hub })
 }
 
 /** The first option that was given and differs from what the shared database was made with. */
@@ -51,6 +61,7 @@ export function conflictingOption(
   asked: DatabaseOptions,
 ): keyof DatabaseOptions | undefined {
   const names = ['schema', 'migrate', 'listen', 'prepare'] as const
+  if (asked.hub !== undefined && !sameHubOptions(made.hub, asked.hub)) return 'hub'
   return names.find((name) => asked[name] !== undefined && asked[name] !== made[name])
 }
 

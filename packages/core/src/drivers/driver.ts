@@ -10,6 +10,8 @@ export interface DirectConnection extends Queryable {
   onNotification(listener: (channel: string, payload: string) => void): void
   /** Called once, when the connection is lost or closed by the server. */
   onLost(listener: (error: unknown) => void): void
+  /** Lets the process end while the connection is open. */
+  unref(): void
   /** Ends the connection; where the network does not answer, cuts it. Never fails. */
   close(): Promise<void>
 }
@@ -25,9 +27,9 @@ export interface Driver {
   iterate(statement: Statement, batchSize: number): AsyncGenerator<unknown[], void, void>
   /**
    * Opens a connection of our own: to `url` when given, else to where the pool points. `undefined` when the library
-   * cannot (a pool of unknown make).
+   * cannot (a pool of unknown make). An abort ends the attempt, whatever the network does.
    */
-  connect(url?: string): Promise<DirectConnection | undefined>
+  connect(url?: string, signal?: AbortSignal): Promise<DirectConnection | undefined>
 }
 
 /** What a transaction ends with when its commit rolled it back. */

@@ -58,6 +58,7 @@ async function connect(pglite: PGliteLike): Promise<DirectConnection> {
       listener = next
     },
     onLost() {},
+    unref() {},
     async close() {
       await Promise.all(stops.map((stop) => stop().catch(() => {})))
     },

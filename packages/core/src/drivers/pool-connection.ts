@@ -9,6 +9,7 @@ interface ClientLike extends Queryable, EventEmitter {
   readonly processID?: number | null
   connect(): Promise<unknown>
   end(): Promise<void>
+  unref?(): void
   readonly connection?: { readonly stream?: { destroy(): unknown } }
 }
 
@@ -18,12 +19,14 @@ export type ClientConstructor = new (options: PoolOptionsLike) => ClientLike
 /** After this long without an answer to our farewell the socket is cut. */
 const FAREWELL_MS = 500
 
-/** Opens a connection like the pool's own, or to `url`, that belongs to us alone. */
+/** Opens a connection like the pool's own, or to `url`, that belongs to us alone. An abort cuts the attempt. */
 export async function openConnection(
   Client: ClientConstructor,
   options: PoolOptionsLike,
   url?: string,
+  signal?: AbortSignal,
 ): Promise<DirectConnection> {
+  signal?.throwIfAborted()
   const client = new Client(clientOptions(options, url))
   let lost: ((error: unknown) => void) | undefined
   let over = false
@@ -34,11 +37,16 @@ export async function openConnection(
   }
   client.on('error', onOver)
   client.on('end', () => onOver())
+  const cut = () => client.connection?.stream?.destroy()
+  signal?.addEventListener('abort', cut, { once: true })
   try {
     await client.connect()
+    signal?.throwIfAborted()
   } catch (error) {
     await end(client)
     throw error
+  } finally {
+    signal?.removeEventListener('abort', cut)
   }
   return {
     processId: client.processID ?? undefined,
@@ -50,6 +58,9 @@ export async function openConnection(
     },
     onLost(listener) {
       lost = listener
+    },
+    unref() {
+      client.unref?.()
     },
     async close() {
       over = true

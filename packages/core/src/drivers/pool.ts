@@ -25,9 +25,9 @@ export function poolDriver(source: PoolLike): Driver {
         release()
       }
     },
-    async connect(url): Promise<DirectConnection | undefined> {
+    async connect(url, signal): Promise<DirectConnection | undefined> {
       if (pool.Client === undefined || pool.options === undefined) return undefined
-      return openConnection(pool.Client, pool.options, url)
+      return openConnection(pool.Client, pool.options, url, signal)
     },
   }
 }
