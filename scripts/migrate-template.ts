@@ -1,5 +1,19 @@
+import { migrations as cache } from '@howdah/cache'
+import { coreMigrations, Database } from '@howdah/core'
+import { migrations as queue } from '@howdah/queue'
+import pg from 'pg'
+
 /**
- * Prepares the template database that every test database is cloned from. Packages add the migrations their tests
- * expect to find; a test that is about migrating starts from a server without a template instead.
+ * Prepares the template database that every test database is cloned from, with the tables of all packages. A test that is about
+ * migrating uses a schema of its own.
  */
-export async function migrateAll(_url: string): Promise<void> {}
+export async function migrateAll(url: string): Promise<void> {
+  const pool = new pg.Pool({ connectionString: url, max: 1 })
+  const db = Database.from(pool)
+  try {
+    await db.migrator.up([coreMigrations, cache, queue])
+  } finally {
+    await db.close()
+    await pool.end()
+  }
+}

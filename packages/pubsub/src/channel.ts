@@ -53,7 +53,7 @@ export class Channel<T> {
     assertMessage(message)
     const context = () => ({ target: this.name })
     await this.#publishTracer.run(context, () =>
-      this.#subscriptions.send(this.name, message, { client }),
+      this.#subscriptions.send(this.name, message, client),
     )
   }
 

@@ -6,7 +6,7 @@
  * - A subscription that has resolved misses nothing published later, or its `onGap` is called.
  * - A listener that throws takes no message from another.
  */
-import type { Database } from '@howdah/core'
+import { type Database, Transaction, type TransactionHandle } from '@howdah/core'
 
 /** What one subscription is told. */
 export interface Listener {
@@ -28,13 +28,19 @@ export class Subscriptions {
     this.#onError = onError
   }
 
-  /** Sends a message to all processes, this one included. */
-  send(
-    name: string,
-    message: unknown,
-    options: Parameters<Database['hub']['send']>[3],
-  ): Promise<void> {
-    return this.#db.hub.send(HUB_KIND, name, message, options)
+  /**
+   * Sends a message to all processes, this one included. In a transaction of ours it goes out after the commit: a NOTIFY inside a
+   * writing transaction makes its commit wait for every other such commit of the whole server.
+   */
+  async send(name: string, message: unknown, client: TransactionHandle | undefined): Promise<void> {
+    const { hub } = this.#db
+    if (client instanceof Transaction) {
+      client.afterCommit(() => {
+        hub.send(HUB_KIND, name, message).catch(this.#onError)
+      })
+    } else {
+      await hub.send(HUB_KIND, name, message, { client })
+    }
   }
 
   /** Adds a listener; resolves once it is sure to hear what is published from then on. */
