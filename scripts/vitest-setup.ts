@@ -16,7 +16,7 @@ declare module 'vitest' {
  * Starts one PostgreSQL for the whole run. `HOWDAH_PG_MAJOR` selects its version, `HOWDAH_TEST_URL` names a server to
  * use instead. `DATABASE_URL` is never looked at: tests must not touch what an application uses.
  */
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { HOWDAH_PG_MAJOR, HOWDAH_TEST_URL } = process.env
   const options: PostgresOptions = {
     template: migrateAll,
