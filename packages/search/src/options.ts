@@ -60,6 +60,8 @@ export interface Definition {
 const MAX_NAME = 200
 /** PostgreSQL's `tsvector` tells this many weights apart. */
 const MAX_WEIGHTS = 4
+/** A function call of PostgreSQL takes 100 arguments, and each facet is one. */
+const MAX_FACETS = 50
 
 /** @throws {@link HowdahError} SEARCH_INVALID_OPTION */
 export function resolveDefinition(name: string, options: SearchIndexOptions): Definition {
@@ -71,6 +73,9 @@ export function resolveDefinition(name: string, options: SearchIndexOptions): De
   }
   const { table, key, fields, facets = [], filters = [], sort = [], language = 'english' } = options
   const facetColumns = columns(facets, 'facets')
+  if (facetColumns.length > MAX_FACETS) {
+    throw invalid(`An index may have at most ${MAX_FACETS} facets.`)
+  }
   return Object.freeze({
     name,
     table: qualified(table, 'table', 'public'),

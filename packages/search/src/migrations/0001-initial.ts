@@ -1,4 +1,4 @@
-import type { Migration } from '@howdah/core'
+import { literal, type Migration } from '@howdah/core'
 
 /**
  * The registry of indexes, and what all of them use. Each index has tables of its own, made by `attach()`.
@@ -32,7 +32,7 @@ export const initial: Migration = {
       config regconfig, a text, b text, c text, d text,
       out document tsvector, out length_a int, out length_b int, out length_c int, out length_d int,
       out problem text
-    ) language plpgsql stable parallel safe as $$
+    ) language plpgsql stable parallel safe as ${literal(`
     declare
       size int := 2147483647;
       vectors tsvector[];
@@ -57,24 +57,21 @@ export const initial: Migration = {
       end loop;
       document := '';
       length_a := 0; length_b := 0; length_c := 0; length_d := 0;
-    end $$`,
+    end`)}`,
     `create function ${s}.search_length(document tsvector) returns int
-    language sql immutable parallel safe as $$
-      select coalesce(sum(cardinality(positions)), 0)::int from unnest(document)
-    $$`,
+    language sql immutable parallel safe as ${literal(`
+      select coalesce(sum(cardinality(positions)), 0)::int from unnest(document)`)}`,
     `create function ${s}.search_quote(lexeme text) returns text
-    language sql immutable strict parallel safe as $$
-      select '''' || replace(replace(lexeme, '\\', '\\\\'), '''', '''''') || ''''
-    $$`,
+    language sql immutable strict parallel safe as ${literal(`
+      select '''' || replace(replace(lexeme, '\\', '\\\\'), '''', '''''') || ''''`)}`,
     `create function ${s}.search_unit(config regconfig, words text, prefix boolean) returns tsquery
-    language sql stable strict parallel safe as $$
+    language sql stable strict parallel safe as ${literal(`
       select case
         when prefix and cardinality(plain) = 1
           then (${s}.search_quote(plain[1]) || ':*')::tsquery || phraseto_tsquery(config, words)
         else phraseto_tsquery(config, words)
       end
-      from (select tsvector_to_array(to_tsvector('pg_catalog.simple', words)) as plain) parsed
-    $$`,
+      from (select tsvector_to_array(to_tsvector('pg_catalog.simple', words)) as plain) parsed`)}`,
   ],
   down: (s) => [
     `drop function ${s}.search_unit(regconfig, text, boolean)`,

@@ -117,8 +117,8 @@ function changedFunction(build: Build): string {
   const changed = `(${fresh}) except (${old})`
   const body = `
 declare
-  gone record;
-  made record;
+  minus record;
+  plus record;
 begin
   case tg_op
     when 'INSERT' then
@@ -134,9 +134,9 @@ begin
       ${removeDocuments(names, undefined)};
       ${countInserted(build, undefined)};
   end case;
-  if gone.documents <> 0 or made.documents <> 0 then
-    insert into ${names.statistics} values (made.documents - gone.documents,
-      ${LENGTHS.map((length) => `made.${length} - gone.${length}`).join(', ')});
+  if minus.documents <> 0 or plus.documents <> 0 then
+    insert into ${names.statistics} values (plus.documents - minus.documents,
+      ${LENGTHS.map((length) => `plus.${length} - minus.${length}`).join(', ')});
     if random() < 1.0 / 256 and current_setting('transaction_isolation') = 'read committed' then
       with folded as (
         delete from ${names.statistics} where ctid = any (array(
@@ -168,13 +168,13 @@ end`
 function removeDocuments(names: IndexNames, from: string | undefined): string {
   const which = from === undefined ? '' : `where key = any (array(select key from (${from}) old))`
   return `with removed as (delete from ${names.documents} ${which} returning *)
-      select count(*) as documents, ${SUMS} into gone from removed`
+      select count(*) as documents, ${SUMS} into minus from removed`
 }
 
 function countInserted(build: Build, from: string | undefined): string {
   if (from === undefined) {
-    return `select 0 as documents, ${LENGTHS.map((length) => `0 as ${length}`).join(', ')} into made`
+    return `select 0 as documents, ${LENGTHS.map((length) => `0 as ${length}`).join(', ')} into plus`
   }
   return `with added as (${insertDocuments(build, from)} returning *)
-      select count(*) as documents, ${SUMS} into made from added`
+      select count(*) as documents, ${SUMS} into plus from added`
 }

@@ -118,8 +118,7 @@ function render(shape: SearchShape): string {
       (select coalesce(json_agg(json_build_object(
           'key', p.key, 'score', p.score, 'row', to_jsonb(t)) order by p.place), '[]')
        from page p join ${table} t on ${key} = p.key::${keyType}) as hits,
-      json_build_array(${definition.facets.map((column, at) => facet(column, at, types)).join(', ')}) as facets,
-      $7::text[] is null as unused`
+      json_build_array(${definition.facets.map((column, at) => facet(column, at, types)).join(', ')}) as facets`
 }
 
 /** The words to rank by, with how rare each is, over the whole index. */
