@@ -3,4 +3,7 @@
  *
  * @packageDocumentation
  */
-export {}
+export { Cache } from './cache.js'
+export type { CacheErrorCode } from './errors.js'
+export { migrations } from './migrations/index.js'
+export type { CacheOptions, DeleteOptions, GetOrSetOptions, SetOptions } from './options.js'

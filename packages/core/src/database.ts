@@ -149,12 +149,12 @@ export class Database {
     try {
       const result = await this.#driver.transaction((connection) => {
         tx = new Transaction(connection)
-        return fn(tx)
+        return runTransaction(tx, fn)
       })
-      tx?.end(true)
+      tx?.settle(true)
       return result
     } catch (error) {
-      tx?.end(false)
+      tx?.settle(false)
       throw error
     }
   }
@@ -172,7 +172,18 @@ export class Database {
 
   /**
    * Streams the rows of a large result in bounded memory, in the statement's order, through a cursor that holds one connection
-   * until the iteration ends. Stopping early closes the cursor.
+   * until the iteration ends. Stopping early closes the cursor. A `statement_timeout` covers the whole stream. On PGlite the
+   * statement must be a `select` or `values`, and other statements run between the batches.
+   *
+   * @example
+   * ```ts
+   * import { Database, defineStatement } from '@howdah/core'
+   * import { Pool } from 'pg'
+   *
+   * const everyUser = defineStatement<[], { id: string }>('users.all', () => 'select id::text from app.users', () => [])
+   * const db = Database.from(new Pool())
+   * for await (const user of db.iterate(everyUser(db.schema), { batchSize: 500 })) user.id.trim()
+   * ```
    *
    * @throws {@link HowdahError} CORE_INVALID_OPTION when `batchSize` is no positive whole number
    */
@@ -207,6 +218,14 @@ export class Database {
       'CORE_CONFLICTING_OPTIONS',
       `This pool is in use with another value of '${name}'. Make the Database once with Database.from(pool, options) and pass it to every primitive.`,
     )
+  }
+}
+
+async function runTransaction<T>(tx: Transaction, fn: (tx: Transaction) => Promise<T>): Promise<T> {
+  try {
+    return await fn(tx)
+  } finally {
+    tx.end()
   }
 }
 

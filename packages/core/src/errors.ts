@@ -1,3 +1,5 @@
+import { constants } from 'node:os'
+
 /**
  * Codes thrown by `@howdah/core`. Each is explained in `docs/errors.md`.
  */
@@ -66,21 +68,38 @@ export function isHowdahError<Code extends string = string>(
   return code === undefined || (value as unknown as HowdahError).code === code
 }
 
-/** A SQLSTATE; not Node's codes of the same length, such as `EPIPE`, nor Prisma's, such as `P2010`. */
-const SQLSTATE = /^(?!E[A-Z]{4}|P[1-9]\d{3})[0-9A-Z]{5}$/
-
-/** SQLSTATE of a driver error, looking through wrappers; `undefined` where the server did not answer. */
+/**
+ * SQLSTATE of a driver error, looking through the wrappers of every supported library; `undefined` where the server did not
+ * answer.
+ *
+ * @example
+ * ```ts
+ * import { sqlState } from '@howdah/core'
+ *
+ * sqlState(Object.assign(new Error('duplicate key'), { code: '23505' })) // '23505'
+ * ```
+ */
 export function sqlState(error: unknown): string | undefined {
-  for (let at = error, depth = 0; at !== undefined && at !== null && depth < 8; depth++) {
-    const { code, cause, meta } = at as {
-      code?: unknown
-      cause?: unknown
-      meta?: { code?: unknown }
-    }
-    if (typeof code === 'string' && SQLSTATE.test(code)) return code
-    // Prisma reports the SQLSTATE of a raw query beside its own code.
-    if (typeof meta?.code === 'string' && SQLSTATE.test(meta.code)) return meta.code
-    at = cause
+  for (let at = error, depth = 0; typeof at === 'object' && at !== null && depth < 8; depth++) {
+    const wrapper = at as DriverErrorLike
+    // Prisma's own codes (P2010) look like a SQLSTATE; the server's is what its driver adapter was given.
+    const code = wrapper.clientVersion === undefined ? wrapper.code : wrapper.meta?.code
+    if (isSqlState(code)) return code
+    if (isSqlState(wrapper.originalCode)) return wrapper.originalCode
+    at = wrapper.cause ?? wrapper.meta?.driverAdapterError
   }
   return undefined
+}
+
+interface DriverErrorLike {
+  readonly code?: unknown
+  readonly cause?: unknown
+  readonly originalCode?: unknown
+  readonly clientVersion?: unknown
+  readonly meta?: { readonly code?: unknown; readonly driverAdapterError?: unknown } | null
+}
+
+/** Five digits and capitals, like some errors of the operating system (`EPIPE`). */
+function isSqlState(code: unknown): code is string {
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !(code in constants.errno)
 }

@@ -20,6 +20,8 @@ export { Emitter, type EventMap } from './events.js'
 export { ident, literal } from './ident.js'
 export { Loop, type LoopOptions } from './loop.js'
 export type { Migration, MigrationSet } from './migrator/migration.js'
+export { type MigrationSqlOptions, migrationSql } from './migrator/migration-sql.js'
+export { type MigrationStatus, Migrator } from './migrator/migrator.js'
 export type { DatabaseOptions, ResolvedDatabaseOptions } from './options.js'
 export type {
   PGliteLike,

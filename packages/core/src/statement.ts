@@ -5,9 +5,13 @@ import { createHash } from 'node:crypto'
  * different texts never share a name.
  *
  * The rules every statement of Howdah keeps, because it may run on a transaction of any library:
- * - each parameter is cast where it is used (`$1::text[]`), for not every driver sends types;
- * - columns come back only as `text`, `int`, `double precision`, `boolean`, `json(b)` or `bytea`: 64-bit integers as text,
- *   times as milliseconds since the epoch, since drivers disagree on how they parse the rest.
+ * - each parameter is cast where it is used (`$1::text[]`), for not every driver sends types, and some send all as `text`;
+ * - parameters are strings, numbers, booleans, `Buffer`s, arrays of those, or `null`: 64-bit integers as text, JSON as text that
+ *   is cast twice (`$1::text::jsonb`), since a driver that knows the parameter is JSON would encode it once more;
+ * - columns come back only as `text`, `int`, `double precision`, `boolean`, `json(b)` or `bytea`: 64-bit integers as text, times as
+ *   milliseconds since the epoch, arrays as `to_jsonb(...)`, since drivers disagree on how they parse the rest;
+ * - columns are named in one lowercase word or in camel case, for a driver may be set to turn `snake_case` into it;
+ * - functions that return `void` stand in `from` (`select 1 from pg_notify(...)`), since Prisma cannot read the type.
  */
 export interface Statement<Row = unknown> {
   readonly name: string

@@ -5,8 +5,9 @@ import type { Queryable, QueryConfigLike, QueryResultLike } from './queryable.js
  * A transaction that {@link Database.transaction} opened. It runs your own SQL and goes as `{ client }` into every write of
  * the Howdah packages, which then commit or roll back with it.
  *
- * States: open -> over (committed or rolled back). Invariants: callbacks given to `afterCommit` run once, after the commit was
- * acknowledged, and never when the transaction rolls back; an ended transaction runs nothing more.
+ * States: open -> ending (the function has returned) -> committed or rolled back. Invariants: only an open transaction runs
+ * statements, so that none can follow the commit on the same connection; callbacks given to `afterCommit` run once, after the
+ * commit was acknowledged, and never when the transaction rolls back.
  *
  * @example
  * ```ts
@@ -22,8 +23,8 @@ import type { Queryable, QueryConfigLike, QueryResultLike } from './queryable.js
  */
 export class Transaction implements Queryable {
   readonly #connection: Queryable
-  readonly #callbacks: (() => void)[] = []
-  #over = false
+  #callbacks: (() => void)[] = []
+  #state: 'open' | 'ending' | 'committed' | 'rolled back' = 'open'
 
   /** @internal Made by {@link Database.transaction} only. */
   constructor(connection: Queryable) {
@@ -33,10 +34,10 @@ export class Transaction implements Queryable {
   /**
    * Runs one statement inside the transaction, in either of the forms `pg` takes.
    *
-   * @throws {@link HowdahError} CORE_TRANSACTION_OVER after the transaction has ended
+   * @throws {@link HowdahError} CORE_TRANSACTION_OVER after the function given to `transaction()` has ended
    */
   query(query: string | QueryConfigLike, values?: unknown[]): Promise<QueryResultLike> {
-    if (this.#over) {
+    if (this.#state !== 'open') {
       return Promise.reject(
         new HowdahError(
           'CORE_TRANSACTION_OVER',
@@ -47,15 +48,33 @@ export class Transaction implements Queryable {
     return this.#connection.query(typeof query === 'string' ? { text: query, values } : query)
   }
 
-  /** Calls back once the transaction has committed; never when it rolls back. Errors of the callback are not the transaction's. */
+  /**
+   * Calls back once the transaction has committed, in the order of the calls; never when it rolls back. An error of the callback
+   * is a process warning: the transaction has succeeded.
+   */
   afterCommit(callback: () => void): void {
-    this.#callbacks.push(callback)
+    if (this.#state === 'committed') run(callback)
+    else this.#callbacks.push(callback)
   }
 
-  /** @internal Ends the transaction; what was to run after a commit runs now, or never. */
-  end(committed: boolean): void {
-    this.#over = true
-    if (!committed) return
-    for (const callback of this.#callbacks) callback()
+  /** @internal Takes no more statements: what is sent now may come after the commit. */
+  end(): void {
+    this.#state = 'ending'
+  }
+
+  /** @internal Settles the transaction; what was to run after a commit runs now, or never. */
+  settle(committed: boolean): void {
+    this.#state = committed ? 'committed' : 'rolled back'
+    const callbacks = this.#callbacks
+    this.#callbacks = []
+    if (committed) for (const callback of callbacks) run(callback)
+  }
+}
+
+function run(callback: () => void): void {
+  try {
+    callback()
+  } catch (error) {
+    process.emitWarning(error instanceof Error ? error : String(error))
   }
 }

@@ -3,4 +3,12 @@
  *
  * @packageDocumentation
  */
-export {}
+export { Channel, type Subscription } from './channel.js'
+export type { PubSubErrorCode } from './errors.js'
+export type {
+  MessagesOptions,
+  PublishOptions,
+  PubSubOptions,
+  SubscribeOptions,
+} from './options.js'
+export { PubSub, type PubSubEvents } from './pub-sub.js'

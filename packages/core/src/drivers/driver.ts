@@ -1,3 +1,4 @@
+import { HowdahError } from '../errors.js'
 import type { Queryable } from '../queryable.js'
 import type { Statement } from '../statement.js'
 
@@ -27,4 +28,12 @@ export interface Driver {
    * cannot (a pool of unknown make).
    */
   connect(url?: string): Promise<DirectConnection | undefined>
+}
+
+/** What a transaction ends with when its commit rolled it back. */
+export function transactionAborted(): HowdahError<'CORE_TRANSACTION_ABORTED'> {
+  return new HowdahError(
+    'CORE_TRANSACTION_ABORTED',
+    'Nothing was committed: a statement of this transaction failed and its error was caught. Let it through, or use a savepoint.',
+  )
 }

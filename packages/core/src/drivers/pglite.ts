@@ -1,9 +1,8 @@
+import type { PGliteTransactionLike } from '../clients/pglite.js'
+import { withBuffers } from '../clients/recognise.js'
 import type { PGliteLike, Queryable } from '../queryable.js'
-import type { DirectConnection, Driver } from './driver.js'
-
-interface PGliteTransaction {
-  query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
-}
+import { type DirectConnection, type Driver, transactionAborted } from './driver.js'
+import { readHeldCursor } from './pglite-cursor.js'
 
 /**
  * Driver over PGlite, PostgreSQL compiled to WebAssembly: one connection in this process, which serves `LISTEN` too. What would
@@ -13,20 +12,32 @@ export function pgliteDriver(pglite: PGliteLike): Driver {
   return {
     kind: 'pglite',
     async query({ text, values }) {
-      return (await pglite.query(text, [...values])).rows
+      return withBuffers((await pglite.query(text, [...values])).rows)
     },
-    transaction: (fn) => pglite.transaction((tx: PGliteTransaction) => fn(queryable(tx))),
-    async *iterate(statement, batchSize) {
-      // One connection cannot hold a portal open while the application goes on, so rows are read at once and handed out in batches.
-      const { rows } = await pglite.query(statement.text, [...statement.values])
-      for (let at = 0; at < rows.length; at += batchSize) yield rows.slice(at, at + batchSize)
-    },
+    transaction: (fn) => pglite.transaction((tx: PGliteTransactionLike) => transaction(tx, fn)),
+    iterate: (statement, batchSize) => readHeldCursor(pglite, statement, batchSize),
     connect: () => connect(pglite),
   }
 }
 
-function queryable(tx: PGliteTransaction): Queryable {
-  return { query: ({ text, values }) => tx.query(text, values) }
+async function transaction<T>(
+  tx: PGliteTransactionLike,
+  fn: (connection: Queryable) => Promise<T>,
+): Promise<T> {
+  let failed = false
+  const result = await fn({
+    async query({ text, values }) {
+      try {
+        return { rows: withBuffers((await tx.query(text, values)).rows) }
+      } catch (error) {
+        failed = true
+        throw error
+      }
+    },
+  })
+  // An aborted transaction refuses every statement; one that went back to a savepoint goes on.
+  if (failed) await tx.query('select 1').catch(() => Promise.reject(transactionAborted()))
+  return result
 }
 
 async function connect(pglite: PGliteLike): Promise<DirectConnection> {

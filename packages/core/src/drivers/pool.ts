@@ -1,7 +1,6 @@
-import { HowdahError } from '../errors.js'
 import type { PoolClientLike, PoolLike, Queryable, QueryConfigLike } from '../queryable.js'
 import type { Statement } from '../statement.js'
-import type { DirectConnection, Driver } from './driver.js'
+import { type DirectConnection, type Driver, transactionAborted } from './driver.js'
 import { type ClientConstructor, openConnection, type PoolOptionsLike } from './pool-connection.js'
 import { readCursor } from './pool-cursor.js'
 
@@ -16,20 +15,14 @@ export function poolDriver(source: PoolLike): Driver {
   const pool = source as PgPool
   return {
     kind: 'pg',
-    async query(statement, prepare) {
-      return (await pool.query(config(statement, prepare))).rows
-    },
+    query: (statement, prepare) => query(pool, config(statement, prepare)),
     transaction: (fn) => transaction(pool, fn),
     async *iterate(statement, batchSize) {
-      const { client, release } = await checkOut(pool)
-      let failure: unknown
+      const { client, lost, release } = await checkOut(pool)
       try {
-        yield* readCursor(client, statement, batchSize)
-      } catch (error) {
-        failure = error
-        throw error
+        yield* readCursor(client, statement, batchSize, lost)
       } finally {
-        release(failure)
+        release()
       }
     },
     async connect(url): Promise<DirectConnection | undefined> {
@@ -46,6 +39,23 @@ export function config({ name, text, values }: Statement, prepare: boolean): Que
     : { text, values: values as unknown[] }
 }
 
+/**
+ * Does what `pool.query()` does, except that a connection outlives a statement that the server refused: the pool's own closes
+ * it, so that each duplicate key would cost a new connection.
+ */
+async function query(pool: PoolLike, config: QueryConfigLike): Promise<unknown[]> {
+  const { client, release } = await checkOut(pool)
+  let failure: unknown
+  try {
+    return (await client.query(config)).rows
+  } catch (error) {
+    if ((error as { severity?: unknown } | undefined)?.severity !== 'ERROR') failure = error
+    throw error
+  } finally {
+    release(failure)
+  }
+}
+
 async function transaction<T>(
   pool: PoolLike,
   fn: (connection: Queryable) => Promise<T>,
@@ -57,12 +67,7 @@ async function transaction<T>(
     const result = await fn(client)
     const { command } = (await client.query({ text: 'commit' })) as { command?: string }
     // A statement that failed and was caught leaves the transaction aborted; its COMMIT answers ROLLBACK, not an error.
-    if (command === 'ROLLBACK') {
-      throw new HowdahError(
-        'CORE_TRANSACTION_ABORTED',
-        'Nothing was committed: a statement of this transaction failed and its error was caught. Let it through, or use a savepoint.',
-      )
-    }
+    if (command === 'ROLLBACK') throw transactionAborted()
     return result
   } catch (error) {
     failure = await rollback(client)
@@ -86,13 +91,21 @@ async function rollback(client: PoolClientLike): Promise<unknown> {
 async function checkOut(pool: PoolLike) {
   const client = await pool.connect()
   const emitter = client as Partial<Pick<NodeJS.EventEmitter, 'on' | 'off'>>
-  // Without a listener, losing the server between two statements is an uncaught 'error' event. The next statement
-  // on the connection fails anyway and says so to its caller.
-  const ignore = () => {}
-  emitter.on?.('error', ignore)
-  const release = (failure: unknown) => {
-    emitter.off?.('error', ignore)
+  let onError: (error: unknown) => void = () => {}
+  let lostTo: unknown
+  const lost = new Promise<void>((resolve) => {
+    // Without a listener, losing the server between two statements is an uncaught 'error' event. The next statement
+    // on the connection fails anyway and says so to its caller.
+    onError = (error) => {
+      lostTo = error
+      resolve()
+    }
+  })
+  emitter.on?.('error', onError)
+  /** Gives the client back; the pool drops a connection that failed. */
+  const release = (failure: unknown = lostTo) => {
+    emitter.off?.('error', onError)
     client.release(failure instanceof Error ? failure : failure !== undefined)
   }
-  return { client, release }
+  return { client, lost, release }
 }

@@ -1,0 +1,18 @@
+import { HowdahError } from '@howdah/core'
+
+/** Codes thrown by `@howdah/cache`. Each is explained in `docs/errors.md`. */
+export type CacheErrorCode =
+  | 'CACHE_INVALID_OPTION'
+  | 'CACHE_INVALID_KEY'
+  | 'CACHE_INVALID_VALUE'
+  | 'CACHE_VALUE_TOO_LARGE'
+  | 'CACHE_CLOSED'
+
+/** Makes an error of this package. */
+export function cacheError(
+  code: CacheErrorCode,
+  message: string,
+  cause?: unknown,
+): HowdahError<CacheErrorCode> {
+  return new HowdahError(code, message, cause === undefined ? undefined : { cause })
+}

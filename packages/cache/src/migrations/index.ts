@@ -1,0 +1,5 @@
+import type { MigrationSet } from '@howdah/core'
+import { initial } from './0001-initial.js'
+
+/** The tables of `@howdah/cache`, step by step. */
+export const migrations: MigrationSet = { package: 'cache', migrations: [initial] }

@@ -1,0 +1,17 @@
+import { HowdahError } from '@howdah/core'
+
+/** Codes thrown by `@howdah/pubsub`. Each is explained in `docs/errors.md`. */
+export type PubSubErrorCode =
+  | 'PUBSUB_INVALID_OPTION'
+  | 'PUBSUB_INVALID_MESSAGE'
+  | 'PUBSUB_SLOW_CONSUMER'
+  | 'PUBSUB_CLOSED'
+
+/** Makes an error of this package. */
+export function pubSubError(
+  code: PubSubErrorCode,
+  message: string,
+  cause?: unknown,
+): HowdahError<PubSubErrorCode> {
+  return new HowdahError(code, message, cause === undefined ? undefined : { cause })
+}

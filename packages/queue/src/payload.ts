@@ -1,0 +1,34 @@
+import { queueError } from './errors.js'
+
+/**
+ * Writes a payload as JSON text.
+ *
+ * @throws {@link HowdahError} QUEUE_INVALID_PAYLOAD when JSON cannot say it
+ * @throws {@link HowdahError} QUEUE_PAYLOAD_TOO_LARGE above `maxBytes`
+ */
+export function encodePayload(payload: unknown, maxBytes: number): string {
+  let text: string | undefined
+  try {
+    text = JSON.stringify(payload)
+  } catch (cause) {
+    throw queueError(
+      'QUEUE_INVALID_PAYLOAD',
+      'The payload has no JSON form (a cycle or a bigint).',
+      cause,
+    )
+  }
+  if (text === undefined) {
+    throw queueError(
+      'QUEUE_INVALID_PAYLOAD',
+      `A ${typeof payload} is no payload. Use null for "nothing to say".`,
+    )
+  }
+  const bytes = Buffer.byteLength(text)
+  if (bytes > maxBytes) {
+    throw queueError(
+      'QUEUE_PAYLOAD_TOO_LARGE',
+      `The payload is ${bytes} bytes and at most ${maxBytes} are queued. Store it in a table and queue its key.`,
+    )
+  }
+  return text
+}
