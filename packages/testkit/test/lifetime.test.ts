@@ -120,11 +120,14 @@ test.each(['return', 'throw'])('the server goes when its owner ends by %s', asyn
 
 test('an owner killed while its server is still being made leaves nothing', async () => {
   const owner = spawnOwner('wait')
-  const initdb = (): string | undefined =>
-    descendantsOf(owner.pid ?? 0).find(({ command }) => /\binitdb --pgdata=/.test(command))?.command
+  const initdb = (): ProcessLine | undefined =>
+    descendantsOf(owner.pid ?? 0).find(({ command }) => /\binitdb --pgdata=/.test(command))
   await expect.poll(initdb, { timeout: 20_000, interval: 5 }).toBeDefined()
   const made = descendantsOf(owner.pid ?? 0)
-  const data = /--pgdata=(\S+)/.exec(made.map(({ command }) => command).join('\n'))?.[1]
+  const running = made.find(({ command }) => command.includes('--pgdata='))
+  // Halted, so that it does not come to its end on its own.
+  if (running) process.kill(running.pid, 'SIGSTOP')
+  const data = /--pgdata=(\S+)/.exec(running?.command ?? '')?.[1]
   expect(data).toMatch(/howdah-testkit-/)
   owner.kill('SIGKILL')
   await expect.poll(() => made.filter(({ pid }) => isAlive(pid)), { timeout: 20_000 }).toEqual([])

@@ -64,7 +64,7 @@ async function initialise(
   const passwordFile = join(host.folder, 'password')
   writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 })
   host.give(passwordFile)
-  const { exitCode, output } = await host.run(binaries.initdb, [
+  const options = [
     `--pgdata=${data}`,
     '--username=postgres',
     `--pwfile=${passwordFile}`,
@@ -73,9 +73,13 @@ async function initialise(
     '--encoding=UTF8',
     '--no-sync',
     '--no-instructions',
-  ])
+  ]
+  const { exitCode, output } = await host.run(binaries.initdb, options, { data })
   if (exitCode !== 0) {
-    throw testkitError('TESTKIT_START_FAILED', `initdb failed, see what it said:\n${output}`)
+    const hint = output.includes('user does not exist')
+      ? 'PostgreSQL refuses users without a name; give this one a line in /etc/passwd.'
+      : 'initdb failed, see what it said.'
+    throw testkitError('TESTKIT_START_FAILED', `${hint}\n${output}`)
   }
 }
 
@@ -119,7 +123,7 @@ async function reuseCluster(
   const { exitCode, output } = await host.run(
     binaries.postgres,
     ['--single', '-D', data, '-c', 'log_min_messages=error', 'postgres'],
-    `alter role postgres password '${password}'\n`,
+    { data, input: `alter role postgres password '${password}'\n` },
   )
   if (exitCode === 0) return
   throw testkitError(

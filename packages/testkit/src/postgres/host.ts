@@ -25,8 +25,14 @@ export class Host {
     return { file, args, env, cwd: this.folder, ...this.user }
   }
 
-  run(file: string, args: readonly string[], input?: string): Promise<RunResult> {
-    return this.watchdog.run(this.command(file, args), input)
+  /** Runs one of the programs to its end, on the data in `data` when given. */
+  run(
+    file: string,
+    args: readonly string[],
+    { data, input }: { data?: string | undefined; input?: string | undefined } = {},
+  ): Promise<RunResult> {
+    const pidFile = data && join(data, 'postmaster.pid')
+    return this.watchdog.run({ ...this.command(file, args), pidFile }, input)
   }
 
   async version(postgres: string): Promise<string | undefined> {

@@ -21,6 +21,8 @@ export interface Command {
   readonly cwd: string
   readonly uid?: number | undefined
   readonly gid?: number | undefined
+  /** PostgreSQL's `postmaster.pid`, which tells the shared memory segment that a kill leaves behind. */
+  readonly pidFile?: string | undefined
 }
 
 /** A program that keeps running. */
@@ -29,8 +31,6 @@ export interface ServiceCommand extends Command {
   readonly logFile: string
   /** How it is asked to end when its owner is gone; SIGKILL follows when it does not listen. */
   readonly endSignal: NodeJS.Signals
-  /** PostgreSQL's `postmaster.pid`, which tells the shared memory segment a killed server leaves behind. */
-  readonly pidFile?: string | undefined
 }
 
 /**
@@ -169,13 +169,12 @@ export function watchdogMain(require: NodeJS.Require): void {
     end().then(exit, exit)
   }
 
-  const options = (command: Command): SpawnOptions => ({
-    cwd: command.cwd,
-    env: command.env,
-    windowsHide: true,
-    ...(command.uid === undefined ? {} : { uid: command.uid }),
-    ...(command.gid === undefined ? {} : { gid: command.gid }),
-  })
+  const options = (command: Command): SpawnOptions => {
+    const { cwd, env, uid, gid, pidFile } = command
+    if (pidFile !== undefined) pidFiles.add(pidFile)
+    const user = uid === undefined || gid === undefined ? {} : { uid, gid }
+    return { cwd, env, windowsHide: true, ...user }
+  }
 
   const run = (id: number, command: Command, input: string | undefined): void => {
     const child = spawn(command.file, command.args, { ...options(command), stdio: 'pipe' })
@@ -211,7 +210,6 @@ export function watchdogMain(require: NodeJS.Require): void {
     if (child.pid === undefined) return
     const service: Service = { pid: child.pid, command, alive: true }
     services.set(key, service)
-    if (command.pidFile !== undefined) pidFiles.add(command.pidFile)
     child.on('exit', (exitCode, exitSignal) => {
       service.alive = false
       services.delete(key)

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { parse } from 'node:path'
 import { testkitError } from '../errors.js'
 import {
@@ -68,7 +69,13 @@ export class Watchdog {
     this.#process = child
     child.on('message', (message) => this.#receive(message as Reply | ExitNote))
     child.on('error', (error) => this.#lose(error))
-    child.on('exit', () => this.#lose(undefined))
+    child.on('exit', () => this.#lose(complaint === '' ? undefined : new Error(complaint)))
+    let complaint = ''
+    const stderr = child.stderr as Socket | null
+    stderr?.on('data', (chunk: Buffer) => {
+      complaint = (complaint + chunk).slice(-2_000)
+    })
+    stderr?.unref()
     this.#hold(false)
   }
 
@@ -83,7 +90,7 @@ export class Watchdog {
         windowsHide: true,
         cwd: parse(process.cwd()).root,
         env,
-        stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+        stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       }),
     )
   }
