@@ -8,7 +8,7 @@ import { type Definition, resolveDefinition, type SearchIndexOptions } from './o
 import { parseQuery, type QueryUnit } from './parse-query.js'
 import { resolveRequest, type SearchOptions, type SearchRequest } from './search-request.js'
 import type { ColumnType } from './sql/describe-table.js'
-import { findIndex } from './sql/find-index.js'
+import { findIndex, type IndexRow } from './sql/find-index.js'
 import { readStatus } from './sql/read-status.js'
 import { type SearchRow, type SearchValues, searchDocuments } from './sql/search-documents.js'
 
@@ -48,7 +48,6 @@ export interface SearchIndexStatus {
 
 /** What this process knows of the attached index, until it finds it changed. */
 interface Attached {
-  readonly id: number
   readonly names: IndexNames
   readonly types: Readonly<Record<string, ColumnType>>
   readonly statements: Map<string, (values: SearchValues) => Statement<SearchRow>>
@@ -160,7 +159,9 @@ export class SearchIndex<Row = Record<string, unknown>> {
   /** Tells how many rows are indexed, which only in part, and what went wrong. */
   async status(): Promise<SearchIndexStatus> {
     const read = async () => {
-      const { id, names } = await this.#known()
+      await this.#ready()
+      const { id, generation } = await this.#find()
+      const names = indexNames(this.#db.schema, id, generation)
       return this.#db.query(readStatus(this.#db.schema, id, names))
     }
     const [row] = await this.#again(read, true)
@@ -212,20 +213,24 @@ export class SearchIndex<Row = Record<string, unknown>> {
     return this.#attached
   }
 
-  async #read(): Promise<Attached> {
+  async #find(): Promise<IndexRow> {
     const { schema } = this.#db
     const { name } = this.#definition
     const [known] = await this.#db.query(findIndex(schema, name, triggerNames(schema, name)))
-    if (known === undefined) {
-      throw searchError(
-        'SEARCH_NOT_ATTACHED',
-        `There is no search index '${name}'. Call attach() first, where the application starts.`,
-      )
-    }
-    if (known.definition !== fingerprint(this.#definition)) throw definitionChanged(name)
+    if (known !== undefined) return known
+    throw searchError(
+      'SEARCH_NOT_ATTACHED',
+      `There is no search index '${name}'. Call attach() first, where the application starts.`,
+    )
+  }
+
+  async #read(): Promise<Attached> {
+    const known = await this.#find()
+    if (known.definition !== fingerprint(this.#definition))
+      throw definitionChanged(this.#definition.name)
     const { columns } = await describe(this.#db, this.#definition)
-    const names = indexNames(schema, known.id, known.generation)
-    return { id: known.id, names, types: columns, statements: new Map() }
+    const names = indexNames(this.#db.schema, known.id, known.generation)
+    return { names, types: columns, statements: new Map() }
   }
 
   #statement(attached: Attached, units: readonly QueryUnit[], request: SearchRequest) {

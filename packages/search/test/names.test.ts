@@ -91,33 +91,36 @@ test('a key of any type finds its row', async () => {
   await writer.query(
     `set extra_float_digits = 0; set bytea_output = 'escape'; set intervalstyle = 'iso_8601'`,
   )
-  for (const [type, value] of keys) {
-    await pool.query(`create table keyed (key ${type} primary key, text text)`)
-    const index = new SearchIndex('keyed', {
-      pool,
-      table: 'keyed',
-      key: 'key',
-      fields: { text: {} },
-    })
-    await index.attach()
-    await writer
-      .query(`insert into keyed values ($1::text::${type}, 'green text')`, [
-        type === 'timestamptz' || type === 'date' ? null : value,
-      ])
-      .catch(async () => {
-        await pool.query(`insert into keyed values ($1::text::${type}, 'old')`, [value])
-        await writer.query(`update keyed set text = 'green text'`)
+  try {
+    for (const [type, value] of keys) {
+      await pool.query(`create table keyed (key ${type} primary key, text text)`)
+      const index = new SearchIndex('keyed', {
+        pool,
+        table: 'keyed',
+        key: 'key',
+        fields: { text: {} },
       })
-    expect((await index.search('green')).total, type).toBe(1)
-    await pool.query(`update keyed set text = 'other'`)
-    expect((await index.search('green')).total, type).toBe(0)
-    expect((await index.search('other')).hits[0]?.row, type).toHaveProperty('text', 'other')
-    await writer.query('delete from keyed')
-    expect((await index.status()).documents, type).toBe(0)
-    await index.detach()
-    await pool.query('drop table keyed')
+      await index.attach()
+      await writer
+        .query(`insert into keyed values ($1::text::${type}, 'green text')`, [
+          type === 'timestamptz' || type === 'date' ? null : value,
+        ])
+        .catch(async () => {
+          await pool.query(`insert into keyed values ($1::text::${type}, 'old')`, [value])
+          await writer.query(`update keyed set text = 'green text'`)
+        })
+      expect((await index.search('green')).total, type).toBe(1)
+      await pool.query(`update keyed set text = 'purple'`)
+      expect((await index.search('green')).total, type).toBe(0)
+      expect((await index.search('purple')).hits[0]?.row, type).toHaveProperty('text', 'purple')
+      await writer.query('delete from keyed')
+      expect((await index.status()).documents, type).toBe(0)
+      await index.detach()
+      await pool.query('drop table keyed')
+    }
+  } finally {
+    writer.release(true)
   }
-  writer.release(true)
 })
 
 test('a partitioned table is indexed through its parent', async () => {

@@ -63,7 +63,7 @@ export const initial: Migration = {
       select coalesce(sum(cardinality(positions)), 0)::int from unnest(document)`)}`,
     `create function ${s}.search_quote(lexeme text) returns text
     language sql immutable strict parallel safe as ${literal(`
-      select '''' || replace(replace(lexeme, '\\', '\\\\'), '''', '''''') || ''''`)}`,
+      select '''' || replace(replace(lexeme, E'\\\\', E'\\\\\\\\'), '''', '''''') || ''''`)}`,
     `create function ${s}.search_unit(config regconfig, words text, prefix boolean) returns tsquery
     language sql stable strict parallel safe as ${literal(`
       select case

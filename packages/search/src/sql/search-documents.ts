@@ -63,8 +63,9 @@ export function searchDocuments(
       units.map((unit) => unit.branch),
       limit,
       offset,
-      facets,
       ...filters,
+      // A parameter that the text does not use would be an error.
+      ...(shape.definition.facets.length > 0 ? [facets] : []),
     ],
   })
 }
@@ -118,7 +119,7 @@ function render(shape: SearchShape): string {
       (select coalesce(json_agg(json_build_object(
           'key', p.key, 'score', p.score, 'row', to_jsonb(t)) order by p.place), '[]')
        from page p join ${table} t on ${key} = p.key::${keyType}) as hits,
-      json_build_array(${definition.facets.map((column, at) => facet(column, at, types)).join(', ')}) as facets`
+      json_build_array(${definition.facets.map((column, at) => facet(shape, column, at)).join(', ')}) as facets`
 }
 
 /** The words to rank by, with how rare each is, over the whole index. */
@@ -176,7 +177,7 @@ function countOf(at: number, classes: number): string {
 }
 
 function filter(column: string, at: number, types: SearchShape['types']): string {
-  const parameter = `$${at + 8}::text[]`
+  const parameter = `$${at + 7}::text[]`
   const { type, element } = types[column] as ColumnType
   const name = `t.${ident(column)}`
   const equal =
@@ -187,7 +188,8 @@ function filter(column: string, at: number, types: SearchShape['types']): string
           or (${name} is null and array_position(${parameter}, null) is not null))`
 }
 
-function facet(column: string, at: number, types: SearchShape['types']): string {
+function facet({ definition, types }: SearchShape, column: string, at: number): string {
+  const asked = `$${definition.filters.length + 7}::text[]`
   const isArray = (types[column] as ColumnType).element !== null
   const from = isArray
     ? `matched cross join lateral unnest(facet_${at}) as one(value)`
@@ -197,7 +199,7 @@ function facet(column: string, at: number, types: SearchShape['types']): string 
           order by n desc, value::text collate "C"), '[]')
         from (
           select to_jsonb(one.value) as value, count(*)::int as n from ${from}
-          where ${literal(column)} = any ($7::text[]) and one.value is not null
+          where ${literal(column)} = any (${asked}) and one.value is not null
           group by 1 order by 2 desc, (to_jsonb(one.value))::text collate "C" limit ${MAX_FACET_VALUES}
         ) counted
       )`
