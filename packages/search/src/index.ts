@@ -3,4 +3,15 @@
  *
  * @packageDocumentation
  */
-export {}
+export type { SearchErrorCode } from './errors.js'
+export { migrations } from './migrations/migrations.js'
+export type { FieldOptions, SearchIndexOptions, SortColumn, TableName } from './options.js'
+export type { QueryMode } from './parse-query.js'
+export {
+  type FacetValue,
+  type SearchHit,
+  SearchIndex,
+  type SearchIndexStatus,
+  type SearchResult,
+} from './search-index.js'
+export type { FilterValue, SearchOptions } from './search-request.js'

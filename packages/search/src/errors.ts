@@ -1,0 +1,24 @@
+import { HowdahError } from '@howdah/core'
+
+/**
+ * Codes thrown by `@howdah/search`. Each is explained in `docs/errors.md`.
+ */
+export type SearchErrorCode =
+  | 'SEARCH_INVALID_OPTION'
+  | 'SEARCH_INVALID_QUERY'
+  | 'SEARCH_UNKNOWN_TABLE'
+  | 'SEARCH_UNKNOWN_COLUMN'
+  | 'SEARCH_UNKNOWN_LANGUAGE'
+  | 'SEARCH_KEY_NOT_UNIQUE'
+  | 'SEARCH_NOT_ATTACHED'
+  | 'SEARCH_DEFINITION_CHANGED'
+  | 'SEARCH_CLOSED'
+
+/** Makes an error of this package. */
+export function searchError(
+  code: SearchErrorCode,
+  message: string,
+  options?: ErrorOptions,
+): HowdahError<SearchErrorCode> {
+  return new HowdahError(code, message, options)
+}

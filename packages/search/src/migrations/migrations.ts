@@ -1,0 +1,5 @@
+import type { MigrationSet } from '@howdah/core'
+import { initial } from './0001-initial.js'
+
+/** Tables and functions of `@howdah/search`, for `db.migrator` and for the DBA who wants to see the SQL first. */
+export const migrations: MigrationSet = { package: 'search', migrations: [initial] }

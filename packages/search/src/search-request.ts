@@ -1,0 +1,118 @@
+import { searchError } from './errors.js'
+import { type Definition, type SortColumn, type Sorting, sortings } from './options.js'
+import type { QueryMode } from './parse-query.js'
+
+/** A value a column can be compared with; dates go as ISO strings. */
+export type FilterValue = string | number | bigint | boolean | Date | null
+
+/** Options of {@link SearchIndex.search}. */
+export interface SearchOptions {
+  /**
+   * For each column the value it must have, or several of which it must have one; `null` finds rows without a value. An array
+   * column must share an element with them.
+   */
+  readonly filters?: Readonly<Record<string, FilterValue | readonly FilterValue[]>> | undefined
+  /** Columns whose values to count over everything that matches. */
+  readonly facets?: readonly string[] | undefined
+  /** Hits to return, at most 1000. @defaultValue `10` */
+  readonly limit?: number | undefined
+  /** Hits to pass over. @defaultValue `0` */
+  readonly offset?: number | undefined
+  /** Whether a row must have all of the query's words, or any of them. @defaultValue `'any'` */
+  readonly mode?: QueryMode | undefined
+  /** Order of the hits. @defaultValue by score; to an empty query the order that the index names */
+  readonly sort?: readonly SortColumn[] | undefined
+}
+
+/** {@link SearchOptions} checked against the index. */
+export interface SearchRequest {
+  readonly mode: QueryMode
+  readonly facets: readonly string[]
+  /** In the order of the definition's filters. */
+  readonly filters: readonly (readonly (string | null)[] | null)[]
+  readonly limit: number
+  readonly offset: number
+  readonly sort: readonly Sorting[] | undefined
+}
+
+const MAX_LIMIT = 1000
+const MAX_OFFSET = 2 ** 31 - 1
+
+/** @throws {@link HowdahError} SEARCH_INVALID_QUERY */
+export function resolveRequest(definition: Definition, options: SearchOptions): SearchRequest {
+  if (typeof options !== 'object' || options === null)
+    throw invalid('Pass the options as an object.')
+  const { filters = {}, facets = [], limit = 10, offset = 0, mode = 'any', sort } = options
+  if (mode !== 'any' && mode !== 'all') throw invalid("mode must be 'any' or 'all'.")
+  return {
+    mode,
+    facets: known(facets, definition.facets, 'facets'),
+    filters: filterValues(filters, definition.filters),
+    limit: whole(limit, 'limit', MAX_LIMIT),
+    offset: whole(offset, 'offset', MAX_OFFSET),
+    sort: sort === undefined ? undefined : sorted(sort, definition),
+  }
+}
+
+function sorted(sort: readonly SortColumn[], definition: Definition): Sorting[] {
+  let asked: Sorting[]
+  try {
+    asked = sortings(sort, 'sort')
+  } catch (cause) {
+    throw searchError('SEARCH_INVALID_QUERY', (cause as Error).message, { cause })
+  }
+  const columns = definition.sort.map(({ column }) => column)
+  known(
+    asked.map(({ column }) => column),
+    columns,
+    'sort',
+  )
+  return asked
+}
+
+function filterValues(filters: unknown, columns: readonly string[]): SearchRequest['filters'] {
+  if (typeof filters !== 'object' || filters === null || Array.isArray(filters)) {
+    throw invalid('filters must be an object of columns and values.')
+  }
+  const given = new Map(Object.entries(filters).filter(([, value]) => value !== undefined))
+  known([...given.keys()], columns, 'filters')
+  return columns.map((column) => {
+    if (!given.has(column)) return null
+    const value = given.get(column)
+    return (Array.isArray(value) ? value : [value]).map((one) => asText(one, column))
+  })
+}
+
+function asText(value: unknown, column: string): string | null {
+  if (value === null) return null
+  if (typeof value === 'string' && !value.includes('\0')) return value
+  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') {
+    return String(value)
+  }
+  if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString()
+  throw invalid(
+    `The filter on '${column}' must be a string without NUL, a number, boolean, Date or null, or an array of them.`,
+  )
+}
+
+function known(names: unknown, columns: readonly string[], option: string): string[] {
+  if (!Array.isArray(names)) throw invalid(`${option} must be an array of column names.`)
+  const unknown = names.find((name) => !columns.includes(name))
+  if (unknown !== undefined) {
+    throw invalid(
+      `${option} names '${String(unknown).slice(0, 63)}', which is not among the ${option} of this index: ${columns.join(', ') || 'it has none'}.`,
+    )
+  }
+  return names
+}
+
+function whole(value: unknown, option: string, max: number): number {
+  if (!Number.isSafeInteger(value) || (value as number) < 0 || (value as number) > max) {
+    throw invalid(`${option} must be a whole number from 0 to ${max}.`)
+  }
+  return value as number
+}
+
+function invalid(message: string) {
+  return searchError('SEARCH_INVALID_QUERY', message)
+}

@@ -1,0 +1,49 @@
+import { defineStatement, type Statement } from '@howdah/core'
+
+/** A column's type, as statements name it. */
+export interface ColumnType {
+  readonly type: string
+  /** Type of the elements where the column is an array, else null. */
+  readonly element: string | null
+}
+
+/** The application's table as the catalogue knows it. */
+export interface TableRow {
+  readonly oid: string
+  readonly kind: string
+  readonly columns: Readonly<Record<string, ColumnType>>
+  /** Whether the key column alone is unique at the end of each statement. */
+  readonly unique_key: boolean
+}
+
+/** Reads what there is to know about a table and its key column. */
+export const describeTable: (
+  schema: string,
+  table: { readonly schema: string; readonly name: string },
+  key: string,
+) => Statement<TableRow> = defineStatement(
+  'search.describe-table',
+  () => /* sql */ `
+    select c.oid::text as oid, c.relkind::text as kind,
+      (
+        select coalesce(jsonb_object_agg(a.attname, jsonb_build_object(
+          'type', quote_ident(tn.nspname) || '.' || quote_ident(t.typname),
+          'element', quote_ident(en.nspname) || '.' || quote_ident(e.typname))), '{}')
+        from pg_catalog.pg_attribute a
+        join pg_catalog.pg_type t on t.oid = a.atttypid
+        join pg_catalog.pg_namespace tn on tn.oid = t.typnamespace
+        left join pg_catalog.pg_type e on e.oid = t.typelem and t.typcategory = 'A'
+        left join pg_catalog.pg_namespace en on en.oid = e.typnamespace
+        where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+      ) as columns,
+      exists (
+        select from pg_catalog.pg_index i
+        join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+        where i.indrelid = c.oid and i.indisunique and i.indimmediate and i.indisvalid
+          and i.indnkeyatts = 1 and i.indpred is null and a.attname::text = $3::text
+      ) as unique_key
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where n.nspname::text = $1::text and c.relname::text = $2::text`,
+  (table, key) => [table.schema, table.name, key],
+)
