@@ -41,7 +41,7 @@ const BRAND = Symbol.for('howdah.error')
  * import { isHowdahError, parseDuration } from '@howdah/core'
  *
  * try {
- *   parseDuration('soon')
+ *   parseDuration('-5s')
  * } catch (error) {
  *   if (isHowdahError(error, 'CORE_INVALID_DURATION')) console.log(error.message)
  * }

@@ -48,8 +48,12 @@ export function findPgBouncer(): string | undefined {
  *
  * @example
  * ```ts
- * const bouncer = await startPgBouncer({ url: database.url, poolMode: 'transaction' })
- * const pool = new pg.Pool({ connectionString: bouncer.url })
+ * import { startPgBouncer, startPostgres } from '@howdah/testkit'
+ * import { Pool } from 'pg'
+ *
+ * const server = await startPostgres()
+ * const bouncer = await startPgBouncer({ url: server.url, poolMode: 'transaction' })
+ * const pool = new Pool({ connectionString: bouncer.url })
  * ```
  */
 export async function startPgBouncer(options: PgBouncerOptions): Promise<PgBouncer> {

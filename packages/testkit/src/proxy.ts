@@ -169,8 +169,12 @@ export class TcpProxy {
  *
  * @example
  * ```ts
+ * import { startPostgres, startProxy } from '@howdah/testkit'
+ * import { Pool } from 'pg'
+ *
+ * const server = await startPostgres()
  * const proxy = await startProxy({ host: '127.0.0.1', port: server.port })
- * const pool = new pg.Pool({ connectionString: proxy.url(database.url) })
+ * const pool = new Pool({ connectionString: proxy.url(server.url) })
  * proxy.freeze() // connections are open, and nothing answers
  * proxy.cut()
  * await proxy.close()

@@ -20,6 +20,10 @@ export interface WaitForOptions {
  *
  * @example
  * ```ts
+ * import { waitFor } from '@howdah/testkit'
+ * import { Pool } from 'pg'
+ *
+ * const pool = new Pool()
  * const row = await waitFor(async () => (await pool.query('select * from job where done')).rows[0], {
  *   message: 'the job is done',
  * })

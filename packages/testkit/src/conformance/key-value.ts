@@ -29,8 +29,14 @@ export type KeyValueFactory = () => Promise<Subject<KeyValueStore>> | Subject<Ke
  * import { keyValueConformance } from '@howdah/testkit'
  *
  * keyValueConformance({ describe, it }, async () => {
- *   const store = await openMyStore()
- *   return { subject: store, dispose: () => store.close() }
+ *   const entries = new Map<string, unknown>()
+ *   return {
+ *     subject: {
+ *       get: async (key) => entries.get(key),
+ *       set: async (key, value) => void entries.set(key, value),
+ *       delete: async (key) => entries.delete(key),
+ *     },
+ *   }
  * })
  * ```
  */

@@ -11,6 +11,8 @@ const LEAK_GRACE_MS = 2_000
  *
  * @example
  * ```ts
+ * import { testDatabase } from '@howdah/testkit'
+ *
  * const db = await testDatabase()
  * const pool = db.pool()
  * await pool.query('select 1')
