@@ -33,13 +33,14 @@ describe('snippets on pages', () => {
 
   test.each(onPages.map((snippet) => [snippet.where, snippet] as const))(
     '%s runs against a real PostgreSQL and prints what the page says',
+    { timeout: 120_000 },
     async (_where, snippet) => {
       const database = await testDatabase()
       try {
         const { stdout } = await run(process.execPath, ['--import', 'tsx', save(snippet)], {
           cwd: ROOT,
           env: { ...process.env, DATABASE_URL: database.url, NO_COLOR: '1' },
-          timeout: 25_000,
+          timeout: 100_000,
         })
         if (snippet.prints !== undefined) expect(stdout).toBe(snippet.prints)
       } finally {
