@@ -1,0 +1,81 @@
+import type { Contender } from '../suite.js'
+import { percentile } from './statistics.js'
+
+/** Reads how many seconds of CPU a server has used so far; `undefined` where that cannot be seen. */
+export type ServerCpu = () => Promise<number | undefined>
+
+/** What one contender did in one round. */
+export interface Round {
+  readonly perSecond: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+  /** Microseconds of CPU for one operation in this process. */
+  readonly clientMicros: number
+  /** Microseconds of CPU for one operation in all servers; `undefined` where they run elsewhere. */
+  readonly serverMicros: number | undefined
+}
+
+export interface Plan {
+  readonly rounds: number
+  readonly roundMs: number
+  readonly warmUpMs: number
+  readonly callers: number
+}
+
+/** Measures the contenders in turns (A B C A B C ...), after a warm-up of each, and answers the rounds of each. */
+export async function interleave(
+  contenders: readonly Contender[],
+  plan: Plan,
+  serverCpu: ServerCpu,
+  measure: typeof measureRound = measureRound,
+): Promise<Round[][]> {
+  for (const contender of contenders) {
+    await measure(contender, plan.callers, plan.warmUpMs, serverCpu)
+  }
+  const results: Round[][] = contenders.map(() => [])
+  for (let round = 0; round < plan.rounds; round++) {
+    for (const [at, contender] of contenders.entries()) {
+      results[at]?.push(await measure(contender, plan.callers, plan.roundMs, serverCpu))
+    }
+  }
+  return results
+}
+
+/** Keeps `callers` operations under way for `ms` milliseconds. */
+export async function measureRound(
+  contender: Contender,
+  callers: number,
+  ms: number,
+  serverCpu: ServerCpu,
+): Promise<Round> {
+  const latencies: number[] = []
+  const serverBefore = await serverCpu()
+  const clientBefore = process.cpuUsage()
+  const start = performance.now()
+  const end = start + ms
+  let at = 0
+  const caller = async () => {
+    for (let before = performance.now(); before < end; ) {
+      await contender.call(at++)
+      const after = performance.now()
+      latencies.push(after - before)
+      before = after
+    }
+  }
+  await Promise.all(Array.from({ length: callers }, caller))
+  const seconds = (performance.now() - start) / 1000
+  const client = process.cpuUsage(clientBefore)
+  const serverAfter = await serverCpu()
+  const count = latencies.length
+  const sorted = Float64Array.from(latencies).sort()
+  return {
+    perSecond: count / seconds,
+    p50Ms: percentile(sorted, 0.5),
+    p99Ms: percentile(sorted, 0.99),
+    clientMicros: (client.user + client.system) / count,
+    serverMicros:
+      serverBefore === undefined || serverAfter === undefined
+        ? undefined
+        : ((serverAfter - serverBefore) * 1e6) / count,
+  }
+}

@@ -1,0 +1,51 @@
+import type { Arguments } from './arguments.js'
+import { interleave } from './measure/rounds.js'
+import { type ScenarioResult, type SuiteResult, summarize } from './report/results.js'
+import { describeMachine, load } from './servers/machine.js'
+import { startPostgresUnderTest } from './servers/postgres.js'
+import { startRedisUnderTest } from './servers/redis.js'
+import type { Suite } from './suite.js'
+
+/** Starts the servers, measures every scenario of a suite, and stops what it started. */
+export async function runSuite(
+  suite: Suite,
+  args: Arguments,
+  progress: (line: string) => void,
+): Promise<SuiteResult> {
+  const loadBefore = load()
+  const postgres = await startPostgresUnderTest()
+  const redis = await startRedisUnderTest()
+  const serverCpu = async () => {
+    const seconds = postgres.cpuSeconds()
+    return seconds === undefined ? undefined : seconds + ((await redis?.cpuSeconds()) ?? 0)
+  }
+  try {
+    const scenarios = await suite.setup({ pool: postgres.pool, redis: redis?.client })
+    const results: ScenarioResult[] = []
+    for (const scenario of scenarios) {
+      progress(`${scenario.figure}: ${scenario.peers.length + 1} contenders`)
+      const contenders = [scenario.ours, ...scenario.peers]
+      const rounds = await interleave(contenders, { ...args, callers: scenario.callers }, serverCpu)
+      results.push(summarize(scenario, rounds))
+    }
+    return {
+      suite: suite.name,
+      quick: args.quick,
+      rounds: args.rounds,
+      roundMs: args.roundMs,
+      machine: describeMachine(),
+      loadBefore,
+      loadAfter: load(),
+      postgres: { version: postgres.version, settings: postgres.settings },
+      redis: redis && { version: redis.version, persistence: redis.persistence },
+      missing:
+        redis === undefined
+          ? ['peers on Redis: install redis-server or set REDIS_URL to see them']
+          : [],
+      scenarios: results,
+    }
+  } finally {
+    await redis?.close()
+    await postgres.close()
+  }
+}

@@ -1,0 +1,5 @@
+import type { Suite } from '../suite.js'
+import { core } from './core.js'
+import { lanes } from './lanes.js'
+
+export const suites: readonly Suite[] = [core, lanes]
