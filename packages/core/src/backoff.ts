@@ -1,4 +1,5 @@
 import { type Duration, parseDuration } from './duration.js'
+import { HowdahError } from './errors.js'
 
 /** Options of {@link Backoff}. */
 export interface BackoffOptions {
@@ -39,6 +40,9 @@ export class Backoff {
     this.#initial = parseDuration(options.initial ?? '100ms', 'initial', { min: 1 })
     this.#max = parseDuration(options.max ?? '10s', 'max', { min: this.#initial })
     this.#factor = options.factor ?? 2
+    if (!(this.#factor >= 1 && Number.isFinite(this.#factor))) {
+      throw new HowdahError('CORE_INVALID_OPTION', 'factor must be a number of at least 1.')
+    }
     this.#random = options.random ?? Math.random
     this.#ceiling = this.#initial
   }

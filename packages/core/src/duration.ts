@@ -70,5 +70,7 @@ function toMilliseconds(value: unknown): number | undefined {
 }
 
 function describe(value: unknown): string {
-  return typeof value === 'string' ? `'${value.slice(0, 40)}'` : String(value)
+  if (typeof value === 'string') return `'${value.slice(0, 40)}'`
+  // String() of an object may throw.
+  return typeof value === 'number' ? String(value) : `a value of type ${typeof value}`
 }

@@ -18,7 +18,8 @@ export type EventMap = Record<string, readonly unknown[]>
  * ```
  */
 export class Emitter<Events extends { [Name in keyof Events]: readonly unknown[] }> {
-  readonly #emitter = new EventEmitter()
+  // Every primitive on a database may listen, so that many listeners are no sign of a leak.
+  readonly #emitter = new EventEmitter().setMaxListeners(0)
 
   /** Adds a listener and returns the function that removes it. */
   on<Name extends keyof Events & string>(

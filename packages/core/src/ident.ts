@@ -44,11 +44,14 @@ function nameProblem(name: unknown): string | undefined {
 /**
  * Quotes a string as a SQL literal, for the few places that take no parameter (DDL and `LISTEN`).
  *
- * @throws {@link HowdahError} CORE_INVALID_NAME when the string holds NUL
+ * @throws {@link HowdahError} CORE_INVALID_NAME when the string holds NUL or a lone surrogate
  */
 export function literal(value: string): string {
-  if (value.includes('\0')) {
-    throw new HowdahError('CORE_INVALID_NAME', 'A text literal must not contain a NUL character.')
+  if (value.includes('\0') || /\p{Surrogate}/u.test(value)) {
+    throw new HowdahError(
+      'CORE_INVALID_NAME',
+      'A text literal must be well-formed Unicode without a NUL character.',
+    )
   }
   // The E form does not depend on standard_conforming_strings.
   return `E'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`

@@ -1,5 +1,9 @@
 import { Backoff, type BackoffOptions } from './backoff.js'
 import { type Duration, parseDuration } from './duration.js'
+import { HowdahError } from './errors.js'
+
+/** A longer timer fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** Options of {@link Loop}. */
 export interface LoopOptions {
@@ -50,6 +54,9 @@ export class Loop {
     this.#options = options
     this.#interval = parseDuration(options.interval, 'interval')
     this.#jitter = options.jitter ?? 0.2
+    if (!(this.#jitter >= 0 && this.#jitter <= 1)) {
+      throw new HowdahError('CORE_INVALID_OPTION', 'jitter must be a number from 0 to 1.')
+    }
     this.#backoff = new Backoff(options.backoff)
   }
 
@@ -95,15 +102,24 @@ export class Loop {
       const wait = next === undefined ? this.#interval : parseDuration(next, 'wait')
       return wait * (1 - this.#jitter * Math.random())
     } catch (error) {
-      if (!signal.aborted) this.#options.onError?.(error)
+      if (!signal.aborted) this.#report(error)
       return this.#backoff.next()
+    }
+  }
+
+  /** A listener that throws must not end the loop that reports to it. */
+  #report(error: unknown): void {
+    try {
+      this.#options.onError?.(error)
+    } catch (ofListener) {
+      process.emitWarning(ofListener instanceof Error ? ofListener : String(ofListener))
     }
   }
 
   #wait(ms: number, signal: AbortSignal): Promise<void> {
     if (this.#woken || signal.aborted) return Promise.resolve()
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#wakeUp?.(), ms)
+      const timer = setTimeout(() => this.#wakeUp?.(), Math.min(ms, LONGEST_TIMER_MS))
       if (this.#options.keepAlive !== true) timer.unref()
       this.#wakeUp = () => {
         clearTimeout(timer)

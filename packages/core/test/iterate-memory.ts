@@ -30,7 +30,7 @@ const before = held()
 for await (const { n, text } of db.iterate(statement, { batchSize: Number(batchSize) })) {
   rows++
   if (n !== rows || text.length !== 1024) wrong++
-  if (rows % 20_000 === 0) most = Math.max(most, held() - before)
+  if (rows % 5_000 === 0) most = Math.max(most, held() - before)
 }
 process.stdout.write(JSON.stringify({ rows, most, wrong }))
 await db.close()

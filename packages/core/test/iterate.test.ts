@@ -182,8 +182,8 @@ describe('iterate()', () => {
       ])
       const { rows, wrong, most } = JSON.parse(stdout)
       expect({ rows, wrong }).toEqual({ rows: count, wrong: 0 })
-      // All rows would be 40 to 300 MB, a batch is 0.5 to 1 MB.
-      expect(most).toBeLessThan(12 * 1024 * 1024)
+      // All rows would be 20 to 300 MB, a batch is 0.5 to 1 MB.
+      expect(most).toBeLessThan(8 * 1024 * 1024)
     },
   )
 })
