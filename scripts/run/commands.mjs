@@ -16,6 +16,12 @@ export async function bench(args) {
   return (await runBuilt('benchmarks', args)).code
 }
 
+/** @param {string[]} args */
+export async function tryOut(args) {
+  await install()
+  return (await runNode('scripts/try.ts', args, { cwd: root, nodeArgs: ['--import', 'tsx'] })).code
+}
+
 /**
  * Runs a folder's src/main.ts against the packages as built, as an application would have them.
  *

@@ -1,6 +1,6 @@
 import { build } from './build.mjs'
 import { check, packed } from './check.mjs'
-import { bench, demo } from './commands.mjs'
+import { bench, demo, tryOut } from './commands.mjs'
 import { CommandError } from './errors.mjs'
 import { install } from './install.mjs'
 import { interruption } from './interruption.mjs'
@@ -9,6 +9,7 @@ import { test } from './test.mjs'
 /** @type {Record<string, { summary: string, run: (args: string[]) => Promise<number> }>} */
 const commands = {
   demo: { summary: 'run the example application (--smoke drives it and exits)', run: demo },
+  try: { summary: 'run a TypeScript file against a throwaway PostgreSQL', run: tryOut },
   test: { summary: 'run the tests; arguments go to vitest', run: test },
   bench: { summary: 'run a benchmark: bench <suite> [--quick] [--json]', run: bench },
   build: { summary: 'build every package whose sources changed', run: buildOnly },
