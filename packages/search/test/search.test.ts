@@ -157,7 +157,6 @@ test('no query raises, whatever it holds', async () => {
 test('a word with a quote in it is found', async () => {
   await pool.query(`insert into offers (id, body) values (50, 'see example.com/it''s/here')`)
   expect(await keys("example.com/it's/here", { mode: 'all' })).toEqual(['50'])
-  expect(await keys("example.com/it's*")).toEqual(['50'])
   await pool.query('delete from offers where id = 50')
 })
 
