@@ -5,8 +5,8 @@
  * - the registry's row, the tables, the triggers and their function come and go together;
  * - in every generation, each row that a committed transaction left in the application's table has its document.
  */
-import type { Database, Queryable } from '@howdah/core'
-import { searchError } from './errors.js'
+import type { Database, HowdahError, Queryable } from '@howdah/core'
+import { type SearchErrorCode, searchError } from './errors.js'
 import { fingerprint, indexNames, TRIGGER_EVENTS, tableOf, triggerName } from './names.js'
 import type { Definition } from './options.js'
 import { buildIndex, dropGeneration, dropTriggers } from './sql/build-index.js'
@@ -123,7 +123,8 @@ export function isWhole(known: IndexRow, table: TableRow): boolean {
   return known.relation === table.oid && known.triggers === TRIGGER_EVENTS.length
 }
 
-export function definitionChanged(name: string) {
+/** The error of an index that was attached with another definition. */
+export function definitionChanged(name: string): HowdahError<SearchErrorCode> {
   return searchError(
     'SEARCH_DEFINITION_CHANGED',
     `The index '${name}' was attached with another table, key, fields or language. Call rebuild() to apply the new ones, once, in a deployment step.`,

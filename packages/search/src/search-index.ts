@@ -1,5 +1,4 @@
-import type { Statement } from '@howdah/core'
-import { Database, sqlState, type TransactionHandle, tracer } from '@howdah/core'
+import { Database, type Statement, sqlState, type TransactionHandle, tracer } from '@howdah/core'
 import { attach, definitionChanged, describe, detach, triggerNames } from './attach.js'
 import { searchError } from './errors.js'
 import { migrations } from './migrations/migrations.js'

@@ -154,6 +154,19 @@ test('no query raises, whatever it holds', async () => {
   )
 })
 
+test('a word with a quote in it is found', async () => {
+  await pool.query(`insert into offers (id, body) values (50, 'see example.com/it''s/here')`)
+  expect(await keys("example.com/it's/here", { mode: 'all' })).toEqual(['50'])
+  await pool.query('delete from offers where id = 50')
+})
+
+test('of a long query the first 64 words and 4096 characters are read', async () => {
+  expect(await keys(`${'nothing '.repeat(63)}shoes`)).toEqual(['2'])
+  expect(await keys(`${'nothing '.repeat(64)}shoes`)).toEqual([])
+  expect(await keys(`${' '.repeat(4090)} shoes`)).toEqual(['2'])
+  expect(await keys(`${' '.repeat(4096)} shoes`)).toHaveLength(5)
+})
+
 test('a query of 100 kB is answered', async () => {
   for (const word of ['free ', 'x', 'a.b,', "'", '"free" ', '-free ', 'free* ', '('.repeat(7)]) {
     await offers.search(word.repeat(100_000 / word.length))
