@@ -151,3 +151,14 @@ test.runIf(findPgBouncer() !== undefined)('PgBouncer goes with its owner', async
   owned.owner.kill('SIGKILL')
   await expectGone(owned)
 })
+
+test('every wait keeps a program alive that has nothing else to do', async () => {
+  const alone = fileURLToPath(new URL('./fixtures/alone.ts', import.meta.url))
+  const child = spawn(process.execPath, ['--import', 'tsx', alone])
+  let said = ''
+  child.stdout.on('data', (chunk) => {
+    said += chunk
+  })
+  await once(child, 'close')
+  expect(said).toBe('done')
+})

@@ -1,4 +1,4 @@
-import { defineStatement } from '@howdah/core'
+import { defineStatement, type Statement } from '@howdah/core'
 
 /** A removed entry; `live` is false where it had expired already. */
 export interface DeletedRow {
@@ -7,10 +7,11 @@ export interface DeletedRow {
 }
 
 /** Removes several entries, locking them in key order, so that it cannot deadlock with a batch of writes. */
-export const deleteEntries = defineStatement<
-  [namespace: string, keys: readonly string[]],
-  DeletedRow
->(
+export const deleteEntries: (
+  schema: string,
+  namespace: string,
+  keys: readonly string[],
+) => Statement<DeletedRow> = defineStatement(
   'cache.delete',
   (s) => /* sql */ `
     with doomed as materialized (

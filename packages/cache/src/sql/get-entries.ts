@@ -1,4 +1,4 @@
-import { defineStatement } from '@howdah/core'
+import { defineStatement, type Statement } from '@howdah/core'
 
 /** A live entry. */
 export interface EntryRow {
@@ -7,7 +7,11 @@ export interface EntryRow {
 }
 
 /** Reads the live entries of several keys; keys that miss have no row. Order is not that of the keys. */
-export const getEntries = defineStatement<[namespace: string, keys: readonly string[]], EntryRow>(
+export const getEntries: (
+  schema: string,
+  namespace: string,
+  keys: readonly string[],
+) => Statement<EntryRow> = defineStatement(
   'cache.get',
   (s) => /* sql */ `
     select key, value

@@ -1,18 +1,16 @@
-import { defineStatement } from '@howdah/core'
+import { defineStatement, type Statement } from '@howdah/core'
 
 /**
  * Writes several entries, each key once; a TTL of null never expires. Keys are taken in order, so that two batches over the same
  * keys cannot deadlock.
  */
-export const setEntries = defineStatement<
-  [
-    namespace: string,
-    keys: readonly string[],
-    values: readonly string[],
-    ttls: readonly (number | null)[],
-  ],
-  never
->(
+export const setEntries: (
+  schema: string,
+  namespace: string,
+  keys: readonly string[],
+  values: readonly string[],
+  ttls: readonly (number | null)[],
+) => Statement<never> = defineStatement(
   'cache.set',
   (s) => /* sql */ `
     insert into ${s}.cache_entry (namespace, key, value, expires_at, expiry_bucket)

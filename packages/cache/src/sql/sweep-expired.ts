@@ -1,7 +1,10 @@
-import { defineStatement } from '@howdah/core'
+import { defineStatement, type Statement } from '@howdah/core'
 
 /** Removes a small batch of expired entries of all namespaces, passing over rows that someone is writing. */
-export const sweepExpired = defineStatement<[limit: number], { readonly swept: number }>(
+export const sweepExpired: (
+  schema: string,
+  limit: number,
+) => Statement<{ readonly swept: number }> = defineStatement(
   'cache.sweep',
   (s) => /* sql */ `
     with expired as materialized (

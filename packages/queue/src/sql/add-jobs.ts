@@ -1,4 +1,4 @@
-import { defineStatement } from '@howdah/core'
+import { defineStatement, type Statement } from '@howdah/core'
 
 /** One job as it is added; exactly one of `delay` (milliseconds) and `runAt` is set. */
 export interface NewJob {
@@ -11,7 +11,10 @@ export interface NewJob {
 }
 
 /** Adds jobs, of any queues, and answers their ids in the order given. */
-export const addJobs = defineStatement<[jobs: readonly NewJob[]], { readonly id: string }>(
+export const addJobs: (
+  schema: string,
+  jobs: readonly NewJob[],
+) => Statement<{ readonly id: string }> = defineStatement(
   'queue.add',
   (s) => /* sql */ `
     with added as (

@@ -1,4 +1,4 @@
-import { defineStatement, literal } from '@howdah/core'
+import { defineStatement, literal, type Statement } from '@howdah/core'
 
 /** A job that a worker has claimed. */
 export interface ClaimedRow {
@@ -13,10 +13,12 @@ export interface ClaimedRow {
  * Claims due jobs, highest priority first and then oldest, passing over those that others hold. A job whose last attempt ended
  * without a word (its worker died) is out of attempts here, and becomes a dead letter instead.
  */
-export const claimJobs = defineStatement<
-  [queue: string, limit: number, leaseMs: number],
-  ClaimedRow
->(
+export const claimJobs: (
+  schema: string,
+  queue: string,
+  limit: number,
+  leaseMs: number,
+) => Statement<ClaimedRow> = defineStatement(
   'queue.claim',
   (s) => /* sql */ `
     with due as materialized (

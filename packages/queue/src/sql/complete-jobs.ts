@@ -1,10 +1,11 @@
-import { defineStatement } from '@howdah/core'
+import { defineStatement, type Statement } from '@howdah/core'
 
 /** Ends jobs that went well. Answers the ids that were still leased to the caller; the others belong to someone else by now. */
-export const completeJobs = defineStatement<
-  [ids: readonly string[], leases: readonly string[]],
-  { readonly id: string }
->(
+export const completeJobs: (
+  schema: string,
+  ids: readonly string[],
+  leases: readonly string[],
+) => Statement<{ readonly id: string }> = defineStatement(
   'queue.complete',
   (s) => /* sql */ `
     delete from ${s}.queue_job j

@@ -1,4 +1,4 @@
-import { defineStatement } from '@howdah/core'
+import { defineStatement, type Statement } from '@howdah/core'
 
 /** How many jobs of a queue are in each state. */
 export interface CountRow {
@@ -9,7 +9,7 @@ export interface CountRow {
 }
 
 /** Counts a queue's jobs by state. A lease that has run out counts as waiting. */
-export const countJobs = defineStatement<[queue: string], CountRow>(
+export const countJobs: (schema: string, queue: string) => Statement<CountRow> = defineStatement(
   'queue.count',
   (s) => /* sql */ `
     select

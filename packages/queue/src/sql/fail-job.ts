@@ -1,4 +1,4 @@
-import { defineStatement } from '@howdah/core'
+import { defineStatement, type Statement } from '@howdah/core'
 
 /** What became of a job that failed; no row where its lease was lost. */
 export interface FailedRow {
@@ -6,10 +6,13 @@ export interface FailedRow {
 }
 
 /** Ends an attempt that failed: the job waits `delayMs` and runs again, or becomes a dead letter after its last attempt. */
-export const failJob = defineStatement<
-  [id: string, lease: string, error: string, delayMs: number],
-  FailedRow
->(
+export const failJob: (
+  schema: string,
+  id: string,
+  lease: string,
+  error: string,
+  delayMs: number,
+) => Statement<FailedRow> = defineStatement(
   'queue.fail',
   (s) => /* sql */ `
     with held as materialized (

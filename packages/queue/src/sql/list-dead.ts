@@ -1,4 +1,4 @@
-import { defineStatement } from '@howdah/core'
+import { defineStatement, type Statement } from '@howdah/core'
 
 /** A dead letter as it is stored; times in milliseconds since the epoch. */
 export interface DeadRow {
@@ -11,9 +11,10 @@ export interface DeadRow {
 }
 
 /** Lists a queue's dead letters, newest first. */
-export const listDead = defineStatement<[queue: string, limit: number], DeadRow>(
-  'queue.dead',
-  (s) => /* sql */ `
+export const listDead: (schema: string, queue: string, limit: number) => Statement<DeadRow> =
+  defineStatement(
+    'queue.dead',
+    (s) => /* sql */ `
     select id::text, payload, attempt as attempts, error,
       (extract(epoch from added_at) * 1000)::float8 as "addedAt",
       (extract(epoch from died_at) * 1000)::float8 as "diedAt"
@@ -21,5 +22,5 @@ export const listDead = defineStatement<[queue: string, limit: number], DeadRow>
     where queue = $1::text
     order by queue_dead.id desc
     limit $2::int`,
-  (queue, limit) => [queue, limit],
-)
+    (queue, limit) => [queue, limit],
+  )

@@ -1,10 +1,11 @@
-import { defineStatement } from '@howdah/core'
+import { defineStatement, type Statement } from '@howdah/core'
 
 /** Deletes a queue's dead letters for good. Null ids mean all of them. */
-export const purgeDead = defineStatement<
-  [queue: string, ids: readonly string[] | null],
-  { readonly purged: number }
->(
+export const purgeDead: (
+  schema: string,
+  queue: string,
+  ids: readonly string[] | null,
+) => Statement<{ readonly purged: number }> = defineStatement(
   'queue.purge',
   (s) => /* sql */ `
     with purged as (

@@ -1,10 +1,11 @@
-import { defineStatement } from '@howdah/core'
+import { defineStatement, type Statement } from '@howdah/core'
 
 /** Moves dead letters back into their queue, due at once with all attempts anew. Null ids mean all of them. They keep their ids. */
-export const redriveDead = defineStatement<
-  [queue: string, ids: readonly string[] | null],
-  { readonly id: string }
->(
+export const redriveDead: (
+  schema: string,
+  queue: string,
+  ids: readonly string[] | null,
+) => Statement<{ readonly id: string }> = defineStatement(
   'queue.redrive',
   (s) => /* sql */ `
     with risen as (

@@ -1,10 +1,12 @@
-import { defineStatement } from '@howdah/core'
+import { defineStatement, type Statement } from '@howdah/core'
 
 /** Moves the end of leases. Answers the ids still held; the others were taken over. */
-export const renewLeases = defineStatement<
-  [ids: readonly string[], leases: readonly string[], leaseMs: number],
-  { readonly id: string }
->(
+export const renewLeases: (
+  schema: string,
+  ids: readonly string[],
+  leases: readonly string[],
+  leaseMs: number,
+) => Statement<{ readonly id: string }> = defineStatement(
   'queue.renew',
   (s) => /* sql */ `
     update ${s}.queue_job j

@@ -1,10 +1,11 @@
-import { defineStatement } from '@howdah/core'
+import { defineStatement, type Statement } from '@howdah/core'
 
 /** Hands unfinished jobs back, due at once. The attempt is not counted: the worker was asked to stop, the job did nothing wrong. */
-export const returnJobs = defineStatement<
-  [ids: readonly string[], leases: readonly string[]],
-  { readonly id: string }
->(
+export const returnJobs: (
+  schema: string,
+  ids: readonly string[],
+  leases: readonly string[],
+) => Statement<{ readonly id: string }> = defineStatement(
   'queue.return',
   (s) => /* sql */ `
     update ${s}.queue_job j

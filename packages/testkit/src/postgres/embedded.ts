@@ -148,8 +148,7 @@ class EmbeddedServer implements ServerProvider {
   async #end(how: (service: Service) => Promise<unknown>): Promise<void> {
     const service = this.#service
     if (service === undefined) return
-    await how(service)
-    await service.exited
+    await Promise.all([how(service), service.ended()])
     this.#service = undefined
   }
 }

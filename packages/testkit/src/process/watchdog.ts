@@ -28,6 +28,8 @@ export interface Service {
   readonly pid: number
   /** Settles when the program has ended, however that came. */
   readonly exited: Promise<ServiceExit>
+  /** Waits for the end and keeps this process alive meanwhile, which `exited` does not. */
+  ended(): Promise<ServiceExit>
   /** Asks it to end with `signal`; false when SIGKILL was needed. */
   stop(signal: NodeJS.Signals): Promise<boolean>
   /** SIGKILL to it and to all its children; resolves when they are gone. */
@@ -63,6 +65,8 @@ export class Watchdog {
   readonly #folders = new Set<string>()
   readonly #pids = new Map<number, number>()
   #lastId = 0
+  /** Waits for exits, which keep the process alive as requests do. */
+  #waits = 0
   #lost: Error | undefined
 
   private constructor(child: ChildProcess) {
@@ -124,6 +128,7 @@ export class Watchdog {
       return {
         pid,
         exited,
+        ended: () => this.#held(exited),
         stop: (signal) => this.#request({ op: 'stop', key, signal }) as Promise<boolean>,
         kill: () => send('kill'),
         freeze: () => send('freeze'),
@@ -172,7 +177,7 @@ export class Watchdog {
   #settle(id: number): Pending | undefined {
     const waiting = this.#pending.get(id)
     this.#pending.delete(id)
-    if (this.#pending.size === 0) this.#hold(false)
+    this.#release()
     return waiting
   }
 
@@ -202,6 +207,21 @@ export class Watchdog {
     for (const folder of this.#folders) {
       rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
     }
+  }
+
+  async #held<T>(wait: Promise<T>): Promise<T> {
+    this.#waits++
+    this.#hold(true)
+    try {
+      return await wait
+    } finally {
+      this.#waits--
+      this.#release()
+    }
+  }
+
+  #release(): void {
+    if (this.#pending.size === 0 && this.#waits === 0) this.#hold(false)
   }
 
   #hold(active: boolean): void {
