@@ -37,7 +37,8 @@ export async function run(command, args, options = {}) {
   const piped = options.capture || options.onOutput
   const child = spawn(command, args, {
     cwd: options.cwd ?? root,
-    env: { ...process.env, ...options.env },
+    // tsx, which children of children use too, otherwise leaves a cache in the temporary folder.
+    env: { ...process.env, TSX_DISABLE_CACHE: '1', ...options.env },
     detached: true,
     stdio: [
       'ignore',
