@@ -18,7 +18,7 @@ const guard = fileURLToPath(new URL('./guard.mjs', import.meta.url))
 /**
  * @typedef {object} ChildOptions
  * @property {string} [cwd]
- * @property {Record<string, string | undefined>} [env] Added to ours.
+ * @property {Record<string, string | undefined> | undefined} [env] Added to ours.
  * @property {boolean} [quiet] Sends its standard output to standard error, which leaves ours to the result.
  * @property {boolean} [capture] Returns its output in place of showing it.
  * @property {(text: string) => void} [onOutput] Is shown standard output as it passes.
@@ -37,7 +37,8 @@ export async function run(command, args, options = {}) {
   const piped = options.capture || options.onOutput
   const child = spawn(command, args, {
     cwd: options.cwd ?? root,
-    env: { ...process.env, ...options.env },
+    // tsx, which children of children use too, otherwise leaves a cache in the temporary folder.
+    env: { ...process.env, TSX_DISABLE_CACHE: '1', ...options.env },
     detached: true,
     stdio: [
       'ignore',

@@ -43,8 +43,6 @@ export async function runBuilt(folder, args, options) {
     env: {
       // The root tsconfig.json maps @howdah/* to sources, for tests; tsx would follow it.
       TSX_TSCONFIG_PATH: join(root, 'scripts/run/tsconfig.built.json'),
-      // tsx otherwise leaves a cache in the temporary folder.
-      TSX_DISABLE_CACHE: '1',
     },
   })
 }

@@ -64,8 +64,9 @@ export class Interruption {
     if (this.signal !== undefined) throw new CommandError(`Interrupted by ${this.signal}.`)
   }
 
-  // npm runs us through a shell. Where that shell does not replace itself with us, `kill <npm>` ends
-  // npm and the shell and we never hear of it.
+  // npm runs us through a shell and signals that shell, which may keep the signal to itself: the
+  // scripts in package.json say `exec` for that reason. Should npm end without a word, or be killed,
+  // a change of parent tells us.
   #watchParent() {
     const parent = process.ppid
     const timer = setInterval(() => {

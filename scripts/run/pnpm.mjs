@@ -2,10 +2,21 @@ import { run } from './child.mjs'
 import { CommandError } from './errors.mjs'
 import { readManifest, root } from './workspace.mjs'
 
-/** Keeps a pnpm on the PATH from turning itself into the pinned version, which would need the network. */
-const env = { npm_config_manage_package_manager_versions: 'false' }
+/** @typedef {{ command: string, first: string[], env?: Record<string, string> }} Pnpm */
 
-/** @type {Promise<readonly string[]> | undefined} */
+/**
+ * The one on the PATH, kept from turning itself into the pinned version, for which it would need the
+ * network.
+ *
+ * @type {Pnpm}
+ */
+const onPath = {
+  command: 'pnpm',
+  first: [],
+  env: { npm_config_manage_package_manager_versions: 'false' },
+}
+
+/** @type {Promise<Pnpm> | undefined} */
 let found
 
 /**
@@ -16,20 +27,20 @@ let found
  */
 export async function pnpm(args, options) {
   found ??= findPnpm()
-  const [command = '', ...first] = await found
+  const { command, first, env } = await found
   return run(command, [...first, ...args], { ...options, env: { ...env, ...options?.env } })
 }
 
-/** @returns {Promise<readonly string[]>} */
+/** @returns {Promise<Pnpm>} */
 async function findPnpm() {
   const pinned = pinnedVersion()
   try {
-    const { output } = await run('pnpm', ['--version'], { capture: true, env })
-    if (output.trim() === pinned) return ['pnpm']
+    const { output } = await run('pnpm', ['--version'], { capture: true, env: onPath.env })
+    if (output.trim() === pinned) return onPath
   } catch (error) {
     if (!(error instanceof CommandError)) throw error
   }
-  return ['npx', '-y', `pnpm@${pinned}`]
+  return { command: 'npx', first: ['-y', `pnpm@${pinned}`] }
 }
 
 function pinnedVersion() {

@@ -29,8 +29,7 @@ export async function runTests(args, env) {
     const { code } = await runNode(
       join(root, 'node_modules/vitest/vitest.mjs'),
       ['run', ...reporters(args), '--reporter=json', `--outputFile.json=${report}`, ...args],
-      // Tests start TypeScript children with tsx, whose cache would stay in the temporary folder.
-      { env: { TSX_DISABLE_CACHE: '1', ...env } },
+      { env },
     )
     return { code, counts: count(report, code) }
   } finally {
