@@ -43,5 +43,11 @@ export type {
   QueryResultLike,
 } from './queryable.js'
 export { defineStatement, type Statement, statementName } from './statement.js'
+export {
+  dropTenantPolicy,
+  type TableName,
+  type TenantPolicyOptions,
+  tenantPolicy,
+} from './tenant-policy.js'
 export { type TraceContext, type Tracer, tracer } from './trace.js'
 export { Transaction } from './transaction.js'
