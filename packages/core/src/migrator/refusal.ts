@@ -58,7 +58,12 @@ export function whyNotWritable(probe: Probe, schema: string): HowdahError | unde
 }
 
 /** Turns what the server said about a step into an error that names the step. */
-export function stepFailed(owner: string, step: Step, direction: 'up' | 'down', cause: unknown) {
+export function stepFailed(
+  owner: string,
+  step: Step,
+  direction: 'up' | 'down',
+  cause: unknown,
+): HowdahError {
   const what = `Migration ${step.version} (${step.name}) of '${owner}'`
   const state = sqlState(cause)
   if (state === INSUFFICIENT_PRIVILEGE || state === READ_ONLY_TRANSACTION) {
