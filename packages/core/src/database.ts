@@ -24,6 +24,7 @@ import {
 } from './options.js'
 import type { PGliteLike, PoolLike } from './queryable.js'
 import type { Statement } from './statement.js'
+import { assertTenantId, joinAsTenant, tenantDriver } from './tenant.js'
 import { tracer } from './trace.js'
 import { Transaction } from './transaction.js'
 
@@ -34,6 +35,12 @@ export type DatabaseSource = PoolLike | PGliteLike | Database
 export interface IterateOptions {
   /** Rows held in memory at a time. @defaultValue `1000` */
   readonly batchSize?: number | undefined
+}
+
+/** What makes a {@link Database} the view that one tenant has of another. */
+interface TenantScope {
+  readonly parent: Database
+  readonly tenantId: string
 }
 
 const shared = new WeakMap<object, Map<string, Database>>()
@@ -70,14 +77,22 @@ export class Database {
   readonly hub: Hub
   /** Brings the packages' tables up to date. */
   readonly migrator: Migrator
+  /** The tenant that statements run as; `undefined` for a database of no tenant. */
+  readonly tenantId: string | undefined
 
-  private constructor(driver: Driver, options: ResolvedDatabaseOptions, forget: () => void) {
+  private constructor(
+    driver: Driver,
+    options: ResolvedDatabaseOptions,
+    forget: () => void,
+    scope?: TenantScope,
+  ) {
     this.#driver = driver
     this.#forget = forget
     this.options = options
     this.schema = ident(options.schema)
-    this.hub = new Hub(this, driver)
-    this.migrator = new Migrator(this, driver)
+    this.hub = scope?.parent.hub ?? new Hub(this, driver)
+    this.migrator = scope?.parent.migrator ?? new Migrator(this, driver)
+    this.tenantId = scope?.tenantId
   }
 
   /**
@@ -133,7 +148,11 @@ export class Database {
         return (await this.#driver.query(statement, this.options.prepare)) as Row[]
       }
       const { text, values } = statement
-      return (await resolveClient(client).query({ text, values: [...values] })).rows as Row[]
+      const connection = resolveClient(client)
+      if (this.tenantId !== undefined && !this.#opened(client)) {
+        await joinAsTenant(connection, this.tenantId)
+      }
+      return (await connection.query({ text, values: [...values] })).rows as Row[]
     })
   }
 
@@ -148,7 +167,7 @@ export class Database {
     let tx: Transaction | undefined
     try {
       const result = await this.#driver.transaction((connection) => {
-        tx = new Transaction(connection)
+        tx = new Transaction(connection, this.tenantId)
         return runTransaction(tx, fn)
       })
       tx?.settle(true)
@@ -197,11 +216,46 @@ export class Database {
     for await (const rows of this.#driver.iterate(statement, batchSize)) yield* rows as Row[]
   }
 
+  /**
+   * Answers this database as one tenant sees it: each statement and transaction, also one given as `client`, runs with the setting
+   * `howdah.tenant`, which policies made by `tenantPolicy()` compare. A statement outside a transaction becomes a
+   * transaction, of four round trips. Calls of different tenants never share a statement.
+   *
+   * Hub and migrator are the parent's, and closing the tenant's database leaves them open. It is cheap to make, for a request or
+   * for good. Howdah's own tables carry no policy: give tenants namespaces or names of their own there.
+   *
+   * @throws {@link HowdahError} CORE_INVALID_OPTION when the id is empty, too long or holds NUL
+   * @throws {@link HowdahError} CORE_UNSUPPORTED when this is a tenant's database already
+   *
+   * @example
+   * ```ts
+   * import { Database } from '@howdah/core'
+   * import { Pool } from 'pg'
+   *
+   * const acme = Database.from(new Pool()).tenant('acme')
+   * await acme.transaction(async (tx) => {
+   *   await tx.query('insert into invoice (tenant_id, cents) values ($1, $2)', ['acme', 500])
+   * })
+   * ```
+   */
+  tenant(id: string): Database {
+    if (this.tenantId !== undefined) {
+      throw new HowdahError(
+        'CORE_UNSUPPORTED',
+        'This is the database of a tenant already. Call tenant() on the one it was made from.',
+      )
+    }
+    assertTenantId(id)
+    const scope = { parent: this, tenantId: id }
+    return new Database(tenantDriver(this.#driver, id), this.options, () => {}, scope)
+  }
+
   /** Waits for coalesced calls, ends the hub and forgets the pool. The pool itself stays open: it is the application's. */
   close(): Promise<void> {
     this.#closing ??= (async () => {
       this.#forget()
-      await Promise.all([this.#coalescer?.close(), this.hub.close()])
+      const hub = this.tenantId === undefined ? this.hub : undefined
+      await Promise.all([this.#coalescer?.close(), hub?.close()])
     })()
     return this.#closing
   }
@@ -209,6 +263,11 @@ export class Database {
   /** Closes at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  /** Tells whether the transaction was opened for our tenant, so that it need not be made the tenant's. */
+  #opened(client: TransactionHandle): boolean {
+    return client instanceof Transaction && client.tenantId === this.tenantId
   }
 
   #assertSame(options: DatabaseOptions): void {

@@ -31,7 +31,8 @@ export { Loop, type LoopOptions } from './loop.js'
 export { coreMigrations } from './migrations/core-migrations.js'
 export type { Migration, MigrationSet } from './migrator/migration.js'
 export { type MigrationSqlOptions, migrationSql } from './migrator/migration-sql.js'
-export { type MigrationStatus, Migrator } from './migrator/migrator.js'
+export { type MigrateDownOptions, type MigrateUpOptions, Migrator } from './migrator/migrator.js'
+export type { MigrationStatus, MigrationStep, MigrationStepStatus } from './migrator/status.js'
 export type { DatabaseOptions, ResolvedDatabaseOptions } from './options.js'
 export type {
   PGliteLike,
@@ -42,5 +43,11 @@ export type {
   QueryResultLike,
 } from './queryable.js'
 export { defineStatement, type Statement, statementName } from './statement.js'
+export {
+  dropTenantPolicy,
+  type TableName,
+  type TenantPolicyOptions,
+  tenantPolicy,
+} from './tenant-policy.js'
 export { type TraceContext, type Tracer, tracer } from './trace.js'
 export { Transaction } from './transaction.js'

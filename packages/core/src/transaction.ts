@@ -26,9 +26,13 @@ export class Transaction implements Queryable {
   #callbacks: (() => void)[] = []
   #state: 'open' | 'ending' | 'committed' | 'rolled back' = 'open'
 
+  /** @internal The tenant it was opened for. */
+  readonly tenantId: string | undefined
+
   /** @internal Made by {@link Database.transaction} only. */
-  constructor(connection: Queryable) {
+  constructor(connection: Queryable, tenantId?: string | undefined) {
     this.#connection = connection
+    this.tenantId = tenantId
   }
 
   /**

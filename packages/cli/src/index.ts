@@ -1,0 +1,8 @@
+/**
+ * The `howdah` command, which migrates the tables of the Howdah packages, and what it is made of.
+ *
+ * @packageDocumentation
+ */
+export type { CliErrorCode } from './errors.js'
+export { installedMigrations } from './installed-migrations.js'
+export { main } from './main.js'

@@ -1,0 +1,41 @@
+import { Command, CommanderError } from 'commander'
+import { describeError } from './errors.js'
+import { migrateCommand } from './migrate.js'
+
+/**
+ * Runs the `howdah` command and answers its exit code: 0, or 1 when something was refused or failed. Output goes to the standard
+ * output, messages to the standard error; with `--json`, errors are JSON on the standard output too.
+ *
+ * @example
+ * ```ts
+ * import { main } from '@howdah/cli'
+ *
+ * process.exitCode = await main(['migrate', 'status', '--json'])
+ * ```
+ */
+export async function main(args: readonly string[]): Promise<number> {
+  const program = new Command('howdah')
+    .description('Cares for what the Howdah packages keep in PostgreSQL.')
+    .addCommand(migrateCommand())
+  exitByThrowing(program)
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return 0
+  } catch (error) {
+    // Commander has printed its message, or the help that was asked for.
+    if (error instanceof CommanderError) return error.exitCode
+    const { code, message } = describeError(error)
+    if (args.includes('--json')) {
+      process.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`)
+    } else {
+      process.stderr.write(code === undefined ? `${message}\n` : `${code}: ${message}\n`)
+    }
+    return 1
+  }
+}
+
+/** Subcommands made apart do not inherit how their parent exits. */
+function exitByThrowing(command: Command): void {
+  command.exitOverride()
+  for (const one of command.commands) exitByThrowing(one)
+}
