@@ -1,5 +1,5 @@
 import type { Arguments } from './arguments.js'
-import { interleave } from './measure/rounds.js'
+import { fitQuick, interleave } from './measure/rounds.js'
 import { type ScenarioResult, type SuiteResult, summarize } from './report/results.js'
 import { describeMachine, load } from './servers/machine.js'
 import { startPostgresUnderTest } from './servers/postgres.js'
@@ -20,19 +20,29 @@ export async function runSuite(
     return seconds === undefined ? undefined : seconds + ((await redis?.cpuSeconds()) ?? 0)
   }
   try {
-    const scenarios = await suite.setup({ pool: postgres.pool, redis: redis?.client })
+    const scenarios = await suite.setup({
+      pool: postgres.pool,
+      connect: postgres.connect,
+      redis: redis?.client,
+    })
+    const contenderCount = scenarios.reduce((sum, { peers }) => sum + 1 + peers.length, 0)
+    const timing = args.quick ? fitQuick(args, contenderCount) : args
     const results: ScenarioResult[] = []
     for (const scenario of scenarios) {
       progress(`${scenario.figure}: ${scenario.peers.length + 1} contenders`)
       const contenders = [scenario.ours, ...scenario.peers]
-      const rounds = await interleave(contenders, { ...args, callers: scenario.callers }, serverCpu)
+      const rounds = await interleave(
+        contenders,
+        { ...timing, callers: scenario.callers },
+        serverCpu,
+      )
       results.push(summarize(scenario, rounds))
     }
     return {
       suite: suite.name,
       quick: args.quick,
       rounds: args.rounds,
-      roundMs: args.roundMs,
+      roundMs: timing.roundMs,
       machine: describeMachine(),
       loadBefore,
       loadAfter: load(),

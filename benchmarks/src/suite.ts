@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import type { Pool, PoolConfig } from 'pg'
+import type { Client, ClientConfig, Pool, PoolConfig } from 'pg'
 
 /** One way to do the work of a scenario. */
 export interface Contender {
@@ -24,6 +24,8 @@ export interface Scenario {
 export interface Context {
   /** Makes a pool on the benchmark's database; it is ended after the suite. */
   pool(options?: PoolConfig): Pool
+  /** Makes a connection outside any pool; it is ended after the suite. */
+  connect(options?: ClientConfig): Promise<Client>
   /** Makes a connection to Redis, where there is one; it is ended after the suite. */
   redis?: ((options: { enableAutoPipelining: boolean }) => Redis) | undefined
 }

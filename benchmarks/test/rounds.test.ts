@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { interleave, measureRound, type Round } from '../src/measure/rounds.js'
+import { fitQuick, interleave, measureRound, type Round } from '../src/measure/rounds.js'
 
 const round: Round = { perSecond: 1, p50Ms: 1, p99Ms: 1, clientMicros: 1, serverMicros: 1 }
 
@@ -53,4 +53,21 @@ test('measureRound() says so when the CPU of a server cannot be seen, and fails 
   expect(measured.serverMicros).toBeUndefined()
   const wrong = { name: 'B', call: () => Promise.reject(new Error('wrong value')) }
   await expect(measureRound(wrong, 2, 1, async () => 0)).rejects.toThrow('wrong value')
+})
+
+test('fitQuick() keeps short rounds and shortens those of a large suite to half a minute in all', () => {
+  expect(fitQuick({ rounds: 3, roundMs: 700 }, 8)).toEqual({
+    rounds: 3,
+    roundMs: 700,
+    warmUpMs: 350,
+  })
+  for (const [rounds, contenders] of [
+    [3, 28],
+    [50, 8],
+  ] as const) {
+    const { roundMs, warmUpMs } = fitQuick({ rounds, roundMs: 700 }, contenders)
+    const total = contenders * (rounds * roundMs + warmUpMs)
+    expect(total).toBeLessThanOrEqual(30_000 + contenders)
+    expect(total).toBeGreaterThan(25_000)
+  }
 })

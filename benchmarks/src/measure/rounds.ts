@@ -22,6 +22,20 @@ export interface Plan {
   readonly callers: number
 }
 
+/** What a quick run may spend on measuring; starting servers and filling tables takes the rest of its minute. */
+const QUICK_BUDGET_MS = 30_000
+
+/** Shortens the rounds of a quick run until all contenders fit into its time. */
+export function fitQuick(
+  { rounds, roundMs }: Pick<Plan, 'rounds' | 'roundMs'>,
+  contenders: number,
+): Pick<Plan, 'rounds' | 'roundMs' | 'warmUpMs'> {
+  // Half a round to warm up.
+  const longest = Math.floor(QUICK_BUDGET_MS / (contenders * (rounds + 0.5)))
+  const fitted = Math.max(1, Math.min(roundMs, longest))
+  return { rounds, roundMs: fitted, warmUpMs: Math.ceil(fitted / 2) }
+}
+
 /** Measures the contenders in turns (A B C A B C ...), after a warm-up of each, and answers the rounds of each. */
 export async function interleave(
   contenders: readonly Contender[],

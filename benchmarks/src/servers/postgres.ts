@@ -1,5 +1,5 @@
 import { startPostgres } from '@howdah/testkit'
-import { Pool, type PoolConfig } from 'pg'
+import { Client, type ClientConfig, Pool, type PoolConfig } from 'pg'
 import { familySeconds, postmasterOf } from '../measure/process-cpu.js'
 
 const REPORTED_SETTINGS = [
@@ -18,6 +18,7 @@ export interface PostgresUnderTest {
   readonly version: string
   readonly settings: Readonly<Record<string, string>>
   pool(options?: PoolConfig): Pool
+  connect(options?: ClientConfig): Promise<Client>
   cpuSeconds(): number | undefined
   close(): Promise<void>
 }
@@ -26,13 +27,20 @@ export interface PostgresUnderTest {
 export async function startPostgresUnderTest(): Promise<PostgresUnderTest> {
   const url = process.env['DATABASE_URL']
   const server = await startPostgres(url ? { provider: 'url', url } : { durable: true })
-  const pools: Pool[] = []
+  const open: (Pool | Client)[] = []
   try {
     const database = await server.createDatabase()
     const pool = (options: PoolConfig = {}) => {
       const made = new Pool({ ...options, connectionString: database.url })
       made.on('error', () => {})
-      pools.push(made)
+      open.push(made)
+      return made
+    }
+    const connect = async (options: ClientConfig = {}) => {
+      const made = new Client({ ...options, connectionString: database.url })
+      made.on('error', () => {})
+      await made.connect()
+      open.push(made)
       return made
     }
     const { version, settings, pid } = await describe(pool({ max: 1 }))
@@ -41,9 +49,10 @@ export async function startPostgresUnderTest(): Promise<PostgresUnderTest> {
       version,
       settings,
       pool,
+      connect,
       cpuSeconds: () => (postmaster === undefined ? undefined : familySeconds(postmaster)),
       async close() {
-        await Promise.all(pools.map((made) => made.end()))
+        await Promise.all(open.map((made) => made.end()))
         await database.close()
         await server.close()
       },

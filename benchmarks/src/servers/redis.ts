@@ -62,7 +62,12 @@ async function startServer() {
   const settings = { port, bind: '127.0.0.1', dir: folder, save: '', appendonly: 'no' }
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)])
   const child = spawn('redis-server', args, { stdio: 'ignore' })
-  const kill = () => child.kill('SIGKILL')
+  const removeFolder = () => rmSync(folder, { recursive: true, force: true })
+  // When we are interrupted there is no time for an orderly end.
+  const kill = () => {
+    child.kill('SIGKILL')
+    removeFolder()
+  }
   process.once('exit', kill)
   const stop = async () => {
     process.off('exit', kill)
@@ -71,7 +76,7 @@ async function startServer() {
       child.kill('SIGTERM')
       await ended
     }
-    rmSync(folder, { recursive: true, force: true })
+    removeFolder()
   }
   if (await answers(child, port)) return { port, stop }
   await stop()

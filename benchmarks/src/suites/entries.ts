@@ -1,5 +1,5 @@
 import { type Coalescer, Database, defineStatement } from '@howdah/core'
-import type { Pool } from 'pg'
+import type { Pool, QueryConfig, QueryResult } from 'pg'
 import type { Contender } from '../suite.js'
 
 /**
@@ -27,6 +27,11 @@ const upsertEntries = defineStatement<[entries: readonly Entry[]]>(
     on conflict (key) do update set value = excluded.value`,
   (entries) => [entries.map(({ key }) => key), entries.map(({ value }) => value)],
 )
+
+/** A pool, a connection, or several connections taken in turns. */
+export interface Connections {
+  query<Row extends object>(query: QueryConfig): Promise<QueryResult<Row>>
+}
 
 /** Fills the table and answers the random order in which every contender goes through the keys. */
 export async function prepareEntries(pool: Pool): Promise<(at: number) => string> {
@@ -66,7 +71,11 @@ export function coalescedGet(
   return { name, call: async (at) => checkValue(await get(keyAt(at))) }
 }
 
-export function singleGet(name: string, pool: Pool, keyAt: (at: number) => string): Contender {
+export function singleGet(
+  name: string,
+  connections: Connections,
+  keyAt: (at: number) => string,
+): Contender {
   const query = {
     name: 'bench.single.select',
     text: 'select value from bench.entry where key = $1',
@@ -74,7 +83,7 @@ export function singleGet(name: string, pool: Pool, keyAt: (at: number) => strin
   return {
     name,
     async call(at) {
-      const { rows } = await pool.query<{ value: string }>({ ...query, values: [keyAt(at)] })
+      const { rows } = await connections.query<{ value: string }>({ ...query, values: [keyAt(at)] })
       checkValue(rows[0]?.value)
     },
   }
@@ -99,7 +108,11 @@ export function coalescedSet(
   return { name, call: (at) => set({ key: keyAt(at), value: VALUE }) }
 }
 
-export function singleSet(name: string, pool: Pool, keyAt: (at: number) => string): Contender {
+export function singleSet(
+  name: string,
+  connections: Connections,
+  keyAt: (at: number) => string,
+): Contender {
   const query = {
     name: 'bench.single.upsert',
     text: `insert into bench.entry (key, value) values ($1, $2)
@@ -108,7 +121,7 @@ export function singleSet(name: string, pool: Pool, keyAt: (at: number) => strin
   return {
     name,
     async call(at) {
-      await pool.query({ ...query, values: [keyAt(at), VALUE] })
+      await connections.query({ ...query, values: [keyAt(at), VALUE] })
     },
   }
 }
