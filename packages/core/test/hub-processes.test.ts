@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { type TestDatabase, testDatabase } from '@howdah/testkit'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { App, eventually, Recorder } from './hub-support.js'
 
 let database: TestDatabase
@@ -17,6 +17,9 @@ function run(fixture: string, ...args: string[]) {
   const file = fileURLToPath(new URL(`./fixtures/${fixture}.ts`, import.meta.url))
   const child = spawn(process.execPath, ['--import', 'tsx', file, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  onTestFinished(() => {
+    child.kill('SIGKILL')
   })
   let output = ''
   child.stdout.on('data', (data) => {
