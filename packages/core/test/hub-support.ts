@@ -30,7 +30,10 @@ export class Recorder implements HubHandler {
   }
 }
 
-/** A database handle with its pool, closed together as an application does. */
+/**
+ * A database handle with its pool, closed together as an application does. Unless a test asks for it, a connection that is slow on a
+ * busy machine is not taken for dead.
+ */
 export class App implements AsyncDisposable {
   readonly pool: pg.Pool
   readonly db: Database
@@ -40,7 +43,7 @@ export class App implements AsyncDisposable {
   constructor(url: string, options: DatabaseOptions = {}, pool: PoolConfig = {}) {
     this.pool = new pg.Pool({ connectionString: url, max: 4, ...pool })
     this.pool.on('error', () => {})
-    this.db = Database.from(this.pool, options)
+    this.db = Database.from(this.pool, { ...options, hub: { liveness: '1m', ...options.hub } })
     this.db.hub.on('state', (state) => this.states.push(state))
     this.db.hub.on('error', (error) => this.errors.push(error))
   }

@@ -289,6 +289,7 @@ test('close() sends the bells that rang before it', async () => {
   const recorder = new Recorder()
   await two.hub.register('k', recorder)
   const one = new App(database.url)
+  await one.hub.send('other', 'warm up')
   for (let i = 0; i < 5; i++) one.hub.ring('k', `bell ${i}`)
   await one[Symbol.asyncDispose]()
   await eventually(() => recorder.messages.length).toBe(5)
