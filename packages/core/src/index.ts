@@ -17,13 +17,7 @@ export {
 } from './duration.js'
 export { type CoreErrorCode, HowdahError, isHowdahError, sqlState } from './errors.js'
 export { Emitter, type EventMap } from './events.js'
-export {
-  Hub,
-  type HubEvents,
-  type HubState,
-  type HubStats,
-  type SendOptions,
-} from './hub/hub.js'
+export type { Hub, HubEvents, HubState, HubStats, SendOptions } from './hub/hub.js'
 export type { HubOptions, ResolvedHubOptions } from './hub/hub-options.js'
 export type { HubHandler } from './hub/registration.js'
 export { ident, literal } from './ident.js'

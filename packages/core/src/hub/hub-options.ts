@@ -23,7 +23,11 @@ export interface HubOptions {
   readonly selfTest?: Duration | undefined
   /** How often messages are read while polling and nothing comes; five times as often while they come. @defaultValue `'250ms'` */
   readonly pollInterval?: Duration | undefined
-  /** How often a polling hub tries again to listen. @defaultValue `'1m'` */
+  /**
+   * How often a hub tries again to listen that polls because its connection did not hear, or led to a pooler.
+   *
+   * @defaultValue `'1m'`
+   */
   readonly listenAgain?: Duration | undefined
 }
 

@@ -13,8 +13,8 @@
  *
  * Invariants
  * - A message sent after register() resolved is delivered, or followed by onGap(), in whatever way the transport fails.
- * - Messages that one process sends without a client arrive in the order of the calls. This process receives them too, through the
- *   server like all others, so that every process sees one order.
+ * - Messages that one process sends without a client arrive in the order of the calls. The process receives its own messages too,
+ *   through the server like everyone else, so that it sees them in the same order as those of others.
  * - Nothing keeps the process alive but a register() under way, a handler that asks for it, and the 3 ms between doorbells.
  * - close() ends in bounded time whatever the network does, and leaves no timer and no socket.
  */

@@ -34,8 +34,11 @@ interface Carrier {
   readonly gate: Gate
   /** Why it is not one that listens. */
   readonly reason?: string | undefined
-  /** Whether listening will never be possible. */
-  readonly forGood?: boolean | undefined
+  /**
+   * When to try again to listen: like after a lost connection where none could be made, now and then where it would not hear,
+   * never where there is no way to make one.
+   */
+  readonly again?: 'soon' | 'later' | 'never' | undefined
 }
 
 interface Gate {
@@ -103,7 +106,7 @@ export class Link {
       if (carrier === undefined) break
       const since = performance.now()
       if (!signal.aborted) this.#carry(carrier)
-      next = await this.#succeeded(carrier, signal)
+      next = await this.#succeeded(carrier, backoff, signal)
       this.#drop()
       await carrier.transport.close()
       if (performance.now() - since > STABLE_MS) backoff.reset()
@@ -140,7 +143,8 @@ export class Link {
         this.#events.onError(error)
       }
       if (failures >= PATIENCE) {
-        const polling = await this.#poll(signal, 'no LISTEN connection can be made').catch(() => {})
+        const reason = 'no LISTEN connection can be made'
+        const polling = await this.#poll(signal, reason, 'soon').catch(() => {})
         if (polling !== undefined) return polling
       }
       await sleep(backoff.next(), signal)
@@ -154,25 +158,30 @@ export class Link {
     if (opened.kind !== 'unfit') return { transport: opened, gate }
     gate.open = false
     if (opened.error !== undefined) this.#events.onError(opened.error)
-    return this.#poll(signal, opened.reason, opened.forGood)
+    return this.#poll(signal, opened.reason, opened.forGood === true ? 'never' : 'later')
   }
 
-  async #poll(signal: AbortSignal, reason: string, forGood?: boolean): Promise<Carrier> {
+  async #poll(signal: AbortSignal, reason: string, again: Carrier['again']): Promise<Carrier> {
     const gate = { open: true }
     const transport = await openPolling(this.#context(signal, gate))
-    return { transport, gate, reason, forGood }
+    return { transport, gate, reason, again }
   }
 
   /** Waits until the transport has ended, or until a polling one can be replaced, which is answered. */
-  async #succeeded(carrier: Carrier, signal: AbortSignal): Promise<Carrier | undefined> {
+  async #succeeded(
+    carrier: Carrier,
+    backoff: Backoff,
+    signal: AbortSignal,
+  ): Promise<Carrier | undefined> {
     if (carrier.transport.kind === 'listening') {
       const reason = await carrier.transport.ended
       if (!signal.aborted) this.#events.onError(reason)
       return undefined
     }
-    if (carrier.forGood === true) await aborted(signal)
+    if (carrier.again === 'never') await aborted(signal)
     while (!signal.aborted) {
-      await sleep(this.#db.options.hub.listenAgain * (0.8 + 0.4 * Math.random()), signal)
+      const later = this.#db.options.hub.listenAgain * (0.8 + 0.4 * Math.random())
+      await sleep(carrier.again === 'soon' ? backoff.next() : later, signal)
       const listening = await this.#tryListening(signal)
       if (listening !== undefined) return listening
     }

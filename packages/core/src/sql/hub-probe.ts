@@ -4,6 +4,6 @@ import { defineStatement, type Statement } from '../statement.js'
 export const hubProbe: (schema: string, channel: string, nonce: string) => Statement =
   defineStatement(
     'hub.probe',
-    () => /* sql */ 'select pg_notify($1::text, $2::text)',
+    () => /* sql */ 'select pg_notify($1::text, $2::text)::text as sent',
     (channel, nonce) => [channel, nonce],
   )

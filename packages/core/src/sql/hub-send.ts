@@ -7,6 +7,6 @@ export const hubSend: (
   notifications: readonly string[],
 ) => Statement = defineStatement(
   'hub.send',
-  (s) => /* sql */ `select ${s}.hub_send($1::text, $2::text[])`,
+  (s) => /* sql */ `select ${s}.hub_send($1::text, $2::text[])::text as sent`,
   (channel, notifications) => [channel, notifications],
 )
