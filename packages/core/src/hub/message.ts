@@ -1,7 +1,7 @@
 import { HowdahError } from '../errors.js'
 
 /** Largest message, in bytes of its JSON. More belongs into a table, with a message that points there. */
-export const MAX_MESSAGE_BYTES = 1024 * 1024
+export const MAX_MESSAGE_BYTES: number = 1024 * 1024
 
 /** One message as a receiver gets it. */
 export interface Message {
