@@ -225,7 +225,7 @@ export class Database {
    * for good. Howdah's own tables carry no policy: give tenants namespaces or names of their own there.
    *
    * @throws {@link HowdahError} CORE_INVALID_OPTION when the id is empty, too long or holds NUL
-   * @throws {@link HowdahError} CORE_UNSUPPORTED when this is a tenant's database already
+   * @throws {@link HowdahError} CORE_TENANT_CONFLICT when this is a tenant's database already
    *
    * @example
    * ```ts
@@ -241,7 +241,7 @@ export class Database {
   tenant(id: string): Database {
     if (this.tenantId !== undefined) {
       throw new HowdahError(
-        'CORE_UNSUPPORTED',
+        'CORE_TENANT_CONFLICT',
         'This is the database of a tenant already. Call tenant() on the one it was made from.',
       )
     }

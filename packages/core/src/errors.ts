@@ -25,6 +25,7 @@ export type CoreErrorCode =
   | 'CORE_MIGRATION_TOO_NEW'
   | 'CORE_MIGRATION_FAILED'
   | 'CORE_MIGRATION_FORBIDDEN'
+  | 'CORE_TENANT_CONFLICT'
 
 /** Survives two copies of this module in one process (ESM beside CommonJS), where `instanceof` does not. */
 const BRAND = Symbol.for('howdah.error')

@@ -55,13 +55,13 @@ export function tenantDriver(parent: Driver, tenant: string): Driver {
 /**
  * Makes a transaction that somebody else opened the tenant's.
  *
- * @throws {@link HowdahError} CORE_UNSUPPORTED when it is another tenant's already
+ * @throws {@link HowdahError} CORE_TENANT_CONFLICT when it is another tenant's already
  */
 export async function joinAsTenant(connection: Queryable, tenant: string): Promise<void> {
   const joined = await run(connection, joinTenant('', tenant))
   if (joined.length === 1) return
   throw new HowdahError(
-    'CORE_UNSUPPORTED',
+    'CORE_TENANT_CONFLICT',
     'This transaction runs as another tenant, and a transaction serves one. Open one for each tenant, with db.tenant(id).transaction().',
   )
 }

@@ -122,7 +122,7 @@ test.each(['', 'nul\0', '\ud800', 'x'.repeat(256), 7, null, undefined, {}, ['a']
 
 test('tenant() of a tenant is refused', () => {
   expect(() => db.tenant('a').tenant('b')).toThrow(
-    expect.objectContaining({ code: 'CORE_UNSUPPORTED' }),
+    expect.objectContaining({ code: 'CORE_TENANT_CONFLICT' }),
   )
 })
 
@@ -142,7 +142,7 @@ test("a transaction of the parent's or of pg's becomes the tenant's, and then re
   const use = async (client: TransactionHandle) => {
     expect(await all(a, client)).toHaveLength(2)
     expect(await all(a, client)).toHaveLength(2)
-    await expect(all(b, client)).rejects.toMatchObject({ code: 'CORE_UNSUPPORTED' })
+    await expect(all(b, client)).rejects.toMatchObject({ code: 'CORE_TENANT_CONFLICT' })
   }
   await db.transaction(use)
   await a.transaction(use)
