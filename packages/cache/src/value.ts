@@ -1,3 +1,4 @@
+import { encodeJson } from '@howdah/core'
 import { cacheError } from './errors.js'
 
 /**
@@ -7,22 +8,13 @@ import { cacheError } from './errors.js'
  * @throws {@link HowdahError} CACHE_VALUE_TOO_LARGE above `maxBytes`
  */
 export function encodeValue(value: unknown, maxBytes: number): string {
-  let text: string | undefined
-  try {
-    text = JSON.stringify(value)
-  } catch (cause) {
-    throw cacheError(
+  const text = encodeJson(value, (cause) =>
+    cacheError(
       'CACHE_INVALID_VALUE',
-      'The value has no JSON form (a cycle or a bigint).',
+      'The value has no JSON form (undefined, a function, a bigint or a cycle). Use null for "known to be absent", or delete() to forget a key.',
       cause,
-    )
-  }
-  if (text === undefined) {
-    throw cacheError(
-      'CACHE_INVALID_VALUE',
-      `A ${typeof value} cannot be cached. Use null for "known to be absent", or delete() to forget a key.`,
-    )
-  }
+    ),
+  )
   // A UTF-16 unit is at most three bytes in UTF-8, so most values need no count.
   if (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes) {
     throw cacheError(

@@ -21,6 +21,7 @@ export type { Hub, HubEvents, HubState, HubStats, SendOptions } from './hub/hub.
 export type { HubOptions, ResolvedHubOptions } from './hub/hub-options.js'
 export type { HubHandler } from './hub/registration.js'
 export { ident, literal } from './ident.js'
+export { encodeJson } from './json.js'
 export { Loop, type LoopOptions } from './loop.js'
 export { coreMigrations } from './migrations/core-migrations.js'
 export type { Migration, MigrationSet } from './migrator/migration.js'

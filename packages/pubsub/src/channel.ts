@@ -1,4 +1,4 @@
-import type { Tracer } from '@howdah/core'
+import { encodeJson, type Tracer } from '@howdah/core'
 import { pubSubError } from './errors.js'
 import { Mailbox } from './mailbox.js'
 import {
@@ -50,7 +50,8 @@ export class Channel<T> {
    */
   async publish(message: T, { client }: PublishOptions = {}): Promise<void> {
     this.#assertOpen()
-    assertMessage(message)
+    // Before anything is sent: the hub takes undefined for a doorbell.
+    encodeJson(message, noJson)
     const context = () => ({ target: this.name })
     await this.#publishTracer.run(context, () =>
       this.#subscriptions.send(this.name, message, client),
@@ -111,22 +112,10 @@ export class Channel<T> {
   }
 }
 
-/** Finds out before anything is sent whether JSON can say the message. */
-function assertMessage(message: unknown): void {
-  let text: string | undefined
-  try {
-    text = JSON.stringify(message)
-  } catch (cause) {
-    throw pubSubError(
-      'PUBSUB_INVALID_MESSAGE',
-      'The message has no JSON form (a cycle or a bigint).',
-      cause,
-    )
-  }
-  if (text === undefined) {
-    throw pubSubError(
-      'PUBSUB_INVALID_MESSAGE',
-      `A ${typeof message} is no message. Publish null for "nothing to say".`,
-    )
-  }
+function noJson(cause: unknown) {
+  return pubSubError(
+    'PUBSUB_INVALID_MESSAGE',
+    'The message has no JSON form (undefined, a function, a bigint or a cycle). Publish null for "nothing to say".',
+    cause,
+  )
 }

@@ -1,3 +1,4 @@
+import { encodeJson } from '@howdah/core'
 import { queueError } from './errors.js'
 
 /**
@@ -7,22 +8,13 @@ import { queueError } from './errors.js'
  * @throws {@link HowdahError} QUEUE_PAYLOAD_TOO_LARGE above `maxBytes`
  */
 export function encodePayload(payload: unknown, maxBytes: number): string {
-  let text: string | undefined
-  try {
-    text = JSON.stringify(payload)
-  } catch (cause) {
-    throw queueError(
+  const text = encodeJson(payload, (cause) =>
+    queueError(
       'QUEUE_INVALID_PAYLOAD',
-      'The payload has no JSON form (a cycle or a bigint).',
+      'The payload has no JSON form (undefined, a function, a bigint or a cycle). Use null for "nothing to say".',
       cause,
-    )
-  }
-  if (text === undefined) {
-    throw queueError(
-      'QUEUE_INVALID_PAYLOAD',
-      `A ${typeof payload} is no payload. Use null for "nothing to say".`,
-    )
-  }
+    ),
+  )
   const bytes = Buffer.byteLength(text)
   if (bytes > maxBytes) {
     throw queueError(

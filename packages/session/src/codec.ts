@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { encodeJson } from '@howdah/core'
 import { sessionError } from './options.js'
 
 /**
@@ -19,22 +20,13 @@ export function hashId(id: unknown): string {
 
 /** @throws {@link HowdahError} SESSION_INVALID_DATA, SESSION_TOO_LARGE */
 export function encodeSession(data: unknown, maxBytes: number): string {
-  let text: string | undefined
-  try {
-    text = JSON.stringify(data)
-  } catch (cause) {
-    throw sessionError(
+  const text = encodeJson(data, (cause) =>
+    sessionError(
       'SESSION_INVALID_DATA',
-      'The session cannot be written as JSON. Remove cycles and bigints from it.',
+      'The session cannot be written as JSON. Remove functions, cycles and bigints from it.',
       { cause },
-    )
-  }
-  if (text === undefined) {
-    throw sessionError(
-      'SESSION_INVALID_DATA',
-      'The session must be an object or another JSON value.',
-    )
-  }
+    ),
+  )
   const bytes = Buffer.byteLength(text)
   if (bytes > maxBytes) {
     throw sessionError(

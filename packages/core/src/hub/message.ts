@@ -1,4 +1,5 @@
 import { HowdahError } from '../errors.js'
+import { encodeJson } from '../json.js'
 
 /** Largest message, in bytes of its JSON. More belongs into a table, with a message that points there. */
 export const MAX_MESSAGE_BYTES: number = 1024 * 1024
@@ -32,7 +33,7 @@ export function encodeMessage(kind: string, name: string, payload: unknown): Enc
   }
   // JSON.stringify escapes NUL and lone surrogates, so any string is safe to send.
   const head = `[${JSON.stringify(kind)},${JSON.stringify(name)}`
-  const json = payload === undefined ? `${head}]` : `${head},${stringify(payload)}]`
+  const json = payload === undefined ? `${head}]` : `${head},${encodeJson(payload, noJson)}]`
   const bytes = Buffer.byteLength(json)
   if (bytes > MAX_MESSAGE_BYTES) {
     throw new HowdahError(
@@ -49,16 +50,8 @@ export function assertKind(kind: unknown): asserts kind is string {
   throw new HowdahError('CORE_INVALID_NAME', "A message's kind must be a string that is not empty.")
 }
 
-function stringify(payload: unknown): string {
-  let json: string | undefined
-  let cause: unknown
-  try {
-    json = JSON.stringify(payload)
-  } catch (error) {
-    cause = error
-  }
-  if (json !== undefined) return json
-  throw new HowdahError(
+function noJson(cause: unknown): HowdahError {
+  return new HowdahError(
     'CORE_INVALID_OPTION',
     'A payload must have a JSON form: no functions, symbols, BigInts or cycles.',
     { cause },
