@@ -22,13 +22,13 @@ export async function consume(one, all, project) {
 
   const peers = Object.keys(one.manifest.peerDependencies ?? {}).filter((name) => !all.has(name))
   const optional = peers.filter((name) => one.manifest.peerDependenciesMeta?.[name]?.optional)
-  for (const name of peers) if (!optional.includes(name)) linkWithTypes(project, one, name)
+  for (const name of peers) if (!optional.includes(name)) linkPeer(project, one, name)
 
   await load(project, [one.name])
   await compile(project, [one.name])
 
   if (optional.length === 0) return
-  for (const name of optional) linkWithTypes(project, one, name)
+  for (const name of optional) linkPeer(project, one, name)
   const entries = Object.keys(one.manifest.exports ?? {})
     .filter((path) => path !== './package.json')
     .map((path) => one.name + path.slice(1))
@@ -120,17 +120,16 @@ async function compile(project, entries) {
 }
 
 /**
+ * Gives the project a peer and, where they are a package of their own, its types. What this workspace
+ * does not have is left out: an entry that needs it fails and names it.
+ *
  * @param {string} project
  * @param {Packed} one
  * @param {string} name
  */
-function linkWithTypes(project, one, name) {
-  const types = `@types/${name.replace('@', '').replace('/', '__')}`
-  const found = link(project, one, name)
-  link(project, one, types)
-  if (!found) {
-    throw new CommandError(`${name} is a peer of ${one.name}: add it to the root devDependencies.`)
-  }
+function linkPeer(project, one, name) {
+  link(project, one, name)
+  link(project, one, `@types/${name.replace('@', '').replace('/', '__')}`)
 }
 
 /**
@@ -145,9 +144,7 @@ function link(project, one, name) {
     .map((folder) => join(folder, 'node_modules', name))
     .find((path) => existsSync(path))
   const path = join(project, 'node_modules', name)
-  if (target === undefined) return false
-  if (existsSync(path)) return true
+  if (target === undefined || existsSync(path)) return
   mkdirSync(dirname(path), { recursive: true })
   symlinkSync(target, path, 'dir')
-  return true
 }
