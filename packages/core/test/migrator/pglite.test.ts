@@ -41,6 +41,35 @@ test('a failing step leaves nothing in PGlite', async () => {
   await db.close()
 })
 
+test('what others write while a step fails in PGlite is not rolled back with it', async () => {
+  await pglite.query('create table beside (n int)')
+  const failing = {
+    package: 'failing',
+    migrations: [
+      {
+        version: 1,
+        name: 'fail',
+        up: () => ['select 1', 'select 2', 'select 3', 'select 1 / 0'],
+        down: () => ['select 1'],
+      },
+    ],
+  }
+  const db = Database.from(pglite, { schema: 'beside' })
+  let over = false
+  const failed = expect(db.migrator.ensure(failing)).rejects.toMatchObject({
+    code: 'CORE_MIGRATION_FAILED',
+  })
+  const settled = failed.finally(() => {
+    over = true
+  })
+  let written = 0
+  while (!over) await pglite.query('insert into beside values ($1)', [++written])
+  await settled
+  const { rows } = await pglite.query('select count(*)::int as n from beside')
+  expect(rows).toEqual([{ n: written }])
+  await db.close()
+})
+
 test('migrationSql() runs in PGlite', async () => {
   await pglite.exec(migrationSql([notes], { schema: 'scripted' }))
   const db = Database.from(pglite, { schema: 'scripted', migrate: 'manual' })
