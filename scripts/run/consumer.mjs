@@ -26,6 +26,7 @@ export async function consume(one, all, project) {
 
   await load(project, [one.name])
   await compile(project, [one.name])
+  for (const name of Object.keys(one.manifest.bin ?? {})) await help(project, name)
 
   if (optional.length === 0) return
   for (const name of optional) linkPeer(project, one, name)
@@ -89,6 +90,16 @@ async function exportedNames(project, type, expression) {
   })
   if (code !== 0) throw new CommandError(`${expression} failed:\n${output}`)
   return output
+}
+
+/**
+ * @param {string} project
+ * @param {string} command
+ */
+async function help(project, command) {
+  const path = join(project, 'node_modules/.bin', command)
+  const { code, output } = await run(path, ['--help'], { cwd: project, capture: true })
+  if (code !== 0) throw new CommandError(`${command} --help failed:\n${output}`)
 }
 
 /**

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
  * @property {string} version
  * @property {boolean} [private]
  * @property {string} [packageManager]
+ * @property {Record<string, string>} [bin]
  * @property {Record<string, unknown>} [exports]
  * @property {Record<string, string>} [dependencies]
  * @property {Record<string, string>} [devDependencies]
@@ -59,9 +60,7 @@ export function packagesInOrder() {
     name: manifest.name,
     folder: join(root, folder),
     manifest,
-    needs: Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }).filter((name) =>
-      names.has(name),
-    ),
+    needs: requiredBy(manifest).filter((name) => names.has(name)),
   }))
   /** @type {Package[]} */
   const ordered = []
@@ -77,4 +76,15 @@ export function packagesInOrder() {
   }
   for (const one of packages) visit(one, [])
   return ordered
+}
+
+/**
+ * Names of what a package cannot do without, be it brought along or asked for.
+ *
+ * @param {Manifest} manifest
+ */
+function requiredBy({ dependencies, peerDependencies, peerDependenciesMeta }) {
+  const peers = Object.keys(peerDependencies ?? {})
+  const required = peers.filter((name) => !peerDependenciesMeta?.[name]?.optional)
+  return [...Object.keys(dependencies ?? {}), ...required]
 }
