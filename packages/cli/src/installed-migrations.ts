@@ -40,7 +40,7 @@ async function load(name: string): Promise<Module | undefined> {
   } catch (error) {
     if (!isAbsent(error, name)) throw error
   }
-  // Run by npx, this package lies in a folder of npm's, and the packages in the project.
+  // The packages are the project's, not ours: pnpm hides them from us, and npx keeps us in a folder of npm's.
   const path = resolveInProject(name)
   return path === undefined ? undefined : ((await import(pathToFileURL(path).href)) as Module)
 }
