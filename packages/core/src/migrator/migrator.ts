@@ -250,7 +250,7 @@ export class Migrator {
     const option = /^[\w-]+$/.test(this.#schemaName) ? this.#schemaName : schema
     return new HowdahError(
       'CORE_MIGRATION_REQUIRED',
-      `Schema ${this.#schema} lacks migrations of '${steps.package}': ${names}. Run: npx howdah migrate up --schema ${option} (the command comes with @howdah/cli). To review the SQL or run it yourself, take it from: npx howdah migrate print --schema ${option}, or from migrationSql().`,
+      `Schema ${this.#schema} lacks migrations of '${steps.package}': ${names}. Run: npx @howdah/cli migrate up --schema ${option}. To review the SQL or run it yourself, take it from: npx @howdah/cli migrate print --schema ${option}, or from migrationSql().`,
     )
   }
 }
