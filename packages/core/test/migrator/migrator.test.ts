@@ -91,7 +91,7 @@ test("ensure() with migrate: 'manual' names the missing steps and the command, a
   const refused = { code: 'CORE_MIGRATION_REQUIRED' }
   await expect(db.migrator.ensure(notes)).rejects.toMatchObject(refused)
   await expect(db.migrator.ensure(notes)).rejects.toThrow(
-    `npx @howdah/cli migrate up --schema ${schema} `,
+    `npx @howdah/cli migrate up --schema ${schema}.`,
   )
   const { rows } = await pool.query('select from pg_namespace where nspname = $1', [schema])
   expect(rows).toHaveLength(0)
