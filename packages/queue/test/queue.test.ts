@@ -223,6 +223,14 @@ describe('failures', () => {
   })
 })
 
+test('a payload that is no JSON is refused by the table itself', async () => {
+  const written = pool.query(
+    `insert into howdah.queue_job (queue, payload, priority, max_attempts, run_at)
+     values ('raw', 'no json', 0, 1, now())`,
+  )
+  await expect(written).rejects.toMatchObject({ code: '22P02' })
+})
+
 describe('close()', () => {
   test('waits for the jobs that run', async () => {
     const jobs = queue<number>()

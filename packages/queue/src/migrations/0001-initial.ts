@@ -3,6 +3,8 @@ import type { Migration } from '@howdah/core'
 /**
  * `job` holds what waits and what runs. A running job's `run_at` is the end of its lease, so a worker that died needs no rescuer:
  * its jobs simply become due again. `lease` fences it: only the holder of the newest one can end the job.
+ *
+ * A payload is `json`, not `jsonb`: what SQL writes is checked too, and `\u0000` is kept, which `jsonb` refuses.
  */
 export const initial: Migration = {
   version: 1,
@@ -12,7 +14,7 @@ export const initial: Migration = {
     `create table ${s}.queue_job (
       id bigint generated always as identity primary key,
       queue text collate "C" not null,
-      payload text not null,
+      payload json not null,
       priority smallint not null,
       run_at timestamptz not null,
       attempt integer not null default 0,
@@ -25,7 +27,7 @@ export const initial: Migration = {
     `create table ${s}.queue_dead (
       id bigint primary key,
       queue text collate "C" not null,
-      payload text not null,
+      payload json not null,
       priority smallint not null,
       attempt integer not null,
       max_attempts integer not null,

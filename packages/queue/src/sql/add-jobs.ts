@@ -19,7 +19,7 @@ export const addJobs: (
   (s) => /* sql */ `
     with added as (
       insert into ${s}.queue_job (queue, payload, priority, max_attempts, run_at)
-      select j.queue, j.payload, j.priority, j.attempts,
+      select j.queue, j.payload::json, j.priority, j.attempts,
         coalesce(j.run_at, statement_timestamp() + j.delay * interval '1 millisecond')
       from unnest($1::text[], $2::text[], $3::int[], $4::int[], $5::float8[], $6::timestamptz[])
         with ordinality as j(queue, payload, priority, attempts, delay, run_at, position)

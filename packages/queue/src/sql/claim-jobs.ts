@@ -46,7 +46,7 @@ export const claimJobs: (
       where j.id = due.id and not due.spent
       returning j.id, j.payload, j.attempt, j.max_attempts, j.lease, j.priority
     )
-    select id::text, payload, attempt, max_attempts as "maxAttempts", lease::text
+    select id::text, payload::text, attempt, max_attempts as "maxAttempts", lease::text
     from claimed
     order by claimed.priority desc, claimed.id`,
   (queue, limit, leaseMs) => [queue, limit, leaseMs],

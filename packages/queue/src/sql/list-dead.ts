@@ -15,7 +15,7 @@ export const listDead: (schema: string, queue: string, limit: number) => Stateme
   defineStatement(
     'queue.dead',
     (s) => /* sql */ `
-    select id::text, payload, attempt as attempts, error,
+    select id::text, payload::text, attempt as attempts, error,
       (extract(epoch from added_at) * 1000)::float8 as "addedAt",
       (extract(epoch from died_at) * 1000)::float8 as "diedAt"
     from ${s}.queue_dead
