@@ -51,7 +51,7 @@ export class Doorbell {
 
   async #run(): Promise<void> {
     while (this.#waiting.size > 0) {
-      await pause(this.#notBefore - performance.now())
+      await pauseUntil(this.#notBefore)
       this.#notBefore = performance.now() + PACE_MS
       try {
         await this.#send(this.#take())
@@ -69,7 +69,12 @@ export class Doorbell {
   }
 }
 
-/** Keeps the process alive, unlike every other wait of the hub: it is short, and a bell that rang should be heard. */
-async function pause(ms: number): Promise<void> {
-  if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms))
+/**
+ * Keeps the process alive, unlike every other wait of the hub: it is short, and a bell that rang should be heard. A timer may fire up to
+ * a millisecond early, so it looks at the clock again.
+ */
+async function pauseUntil(time: number): Promise<void> {
+  for (let left = time - performance.now(); left > 0; left = time - performance.now()) {
+    await new Promise((resolve) => setTimeout(resolve, Math.ceil(left)))
+  }
 }
