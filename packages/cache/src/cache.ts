@@ -3,51 +3,77 @@
  *
  * Invariants
  * - An entry is seen until its TTL has passed by the database's clock, never by ours.
- * - Calls of one process on one key take effect in the order they were made (the coalescer keeps it).
- * - One loader runs per key and process. A `set` or `delete` made while it runs wins: what was loaded is handed to those who wait,
- *   and not stored.
+ * - Calls of one process on one key take effect in the order they were made.
+ * - One loader of a key runs at a time, in all processes together (loads.ts says how, and what ends its right to store).
  */
-import { Database, Loop, type TransactionHandle, tracer } from '@howdah/core'
+import {
+  coreMigrations,
+  Database,
+  type Duration,
+  Emitter,
+  isHowdahError,
+  sqlState,
+  type TransactionHandle,
+  tracer,
+} from '@howdah/core'
+import { EntryStore } from './entry-store.js'
 import { cacheError } from './errors.js'
+import { type CacheEvents, type CacheStats, Counters } from './events.js'
 import { storedKey } from './key.js'
+import { type LoadContext, Loads } from './loads.js'
+import { Maintenance } from './maintenance.js'
 import { migrations } from './migrations/index.js'
 import {
+  assertNamespace,
   type CacheOptions,
-  type DeleteOptions,
+  checkTags,
+  type GetOptions,
   type GetOrSetOptions,
+  type IncrementOptions,
   type ResolvedCacheOptions,
   resolveOptions,
-  resolveTtl,
   type SetOptions,
+  type WriteOptions,
 } from './options.js'
-import { deleteEntries } from './sql/delete-entries.js'
-import { getEntries } from './sql/get-entries.js'
-import { setEntries } from './sql/set-entries.js'
-import { sweepExpired } from './sql/sweep-expired.js'
-import { decodeValue, encodeValue } from './value.js'
+import { planLoad } from './plan-load.js'
+import { Reader } from './reader.js'
+import { listEntries } from './sql/list-entries.js'
+import { readUsage } from './sql/maintain.js'
+import { clearNamespace, invalidateTags, openNamespace } from './sql/namespace.js'
+import { decodeValue } from './value.js'
+import { lifetime, toWrite, type Write } from './write.js'
 
-/** A loader under way. It becomes stale when its key is written or deleted meanwhile. */
-interface Load {
-  stale: boolean
-  value: Promise<unknown>
+const trace = {
+  get: tracer('@howdah/cache:get'),
+  set: tracer('@howdah/cache:set'),
+  add: tracer('@howdah/cache:add'),
+  replace: tracer('@howdah/cache:replace'),
+  delete: tracer('@howdah/cache:delete'),
+  touch: tracer('@howdah/cache:touch'),
+  increment: tracer('@howdah/cache:increment'),
+  compareAndSet: tracer('@howdah/cache:compareAndSet'),
+  getOrSet: tracer('@howdah/cache:getOrSet'),
+  invalidateTags: tracer('@howdah/cache:invalidateTags'),
+  clear: tracer('@howdah/cache:clear'),
 }
 
-interface Write {
-  readonly key: string
-  readonly value: string
+/** Entries an iteration reads at a time. */
+const PAGE = 500
+/** SQLSTATE of the function that opens a namespace, where it is kept in the other table. */
+const OTHER_DURABILITY = '55000'
+
+/** A live entry. */
+export interface CacheEntry<T = unknown> {
+  readonly value: T
+  /** Changes with every write; what {@link Cache.compareAndSet} compares. */
+  readonly version: string
+  /** Milliseconds left to live when it was read; `null` for ever. */
   readonly ttl: number | null
 }
 
-const SWEEP_EVERY = '1m'
-const SWEEP_BATCH = 500
-
-const getTracer = tracer('@howdah/cache:get')
-const setTracer = tracer('@howdah/cache:set')
-const deleteTracer = tracer('@howdah/cache:delete')
-
 /**
- * A key-value cache in PostgreSQL. Values are JSON; entries live in an UNLOGGED table, so a crash of the server empties the cache
- * and loses nothing else. Concurrent calls of a process travel together in one statement.
+ * A key-value cache in PostgreSQL. Entries live in an UNLOGGED table, so a crash of the server empties the cache and loses nothing
+ * else, or in a logged one where you ask for it. Concurrent calls of a process travel together in one statement.
  *
  * @example
  * ```ts
@@ -57,16 +83,22 @@ const deleteTracer = tracer('@howdah/cache:delete')
  * const cache = new Cache({ pool: new Pool(), namespace: 'prices', ttl: '5m' })
  * await cache.set('tea', { cents: 320 })
  * const price = await cache.get<{ cents: number }>('tea')
+ * const coffee = await cache.getOrSet('coffee', async (key) => ({ key, cents: 410 }), { grace: '1h' })
  * ```
  */
 export class Cache {
-  readonly #db: Database
+  readonly #source: CacheOptions
   readonly #options: ResolvedCacheOptions
-  readonly #loads = new Map<string, Load>()
-  readonly #sweeper: Loop
-  readonly #read: (key: string) => Promise<string | undefined>
-  readonly #write: (write: Write) => Promise<void>
-  readonly #remove: (key: string) => Promise<boolean>
+  readonly #db: Database
+  readonly #store: EntryStore
+  readonly #reader: Reader
+  readonly #loads: Loads
+  readonly #maintenance: Maintenance
+  readonly #events = new Emitter<CacheEvents>()
+  readonly #counters = new Counters()
+  readonly #context: () => { readonly target: string }
+  #opening: Promise<void> | undefined
+  #open = false
   #closed = false
 
   /**
@@ -75,109 +107,333 @@ export class Cache {
    * @throws {@link HowdahError} CACHE_INVALID_OPTION, CORE_INVALID_DURATION, CORE_INVALID_SOURCE
    */
   constructor(options: CacheOptions) {
+    this.#source = options
     this.#options = resolveOptions(options)
     this.#db = Database.from(options.pool)
-    this.#sweeper = new Loop({ interval: SWEEP_EVERY, run: () => this.#sweep() })
-    const order = (key: string) => `cache:${this.#options.namespace}:${key}`
-    this.#read = this.#db.coalescer.operation({
-      key: order,
-      duplicates: 'share',
-      run: (keys: readonly string[]) => this.#readMany(keys),
-    })
-    this.#write = this.#db.coalescer.operation({
-      key: (write: Write) => order(write.key),
-      bytes: (write) => write.value.length,
-      duplicates: 'last',
-      run: (writes) => this.#writeMany(writes),
-    })
-    this.#remove = this.#db.coalescer.operation({
-      key: order,
-      run: (keys: readonly string[]) => this.#removeMany(keys),
-    })
+    this.#store = new EntryStore(this.#db, this.#options)
+    const onError = (error: unknown) => this.#events.emit('error', error)
+    this.#reader = new Reader(this.#store, onError)
+    this.#loads = new Loads(this.#store)
+    const onEvict = (count: number) => {
+      this.#counters.evictions += count
+      this.#events.emit('evict', count)
+    }
+    this.#maintenance = new Maintenance(this.#db, this.#store, this.#options, onEvict, onError)
+    const target = this.#options.namespace
+    this.#context = () => ({ target })
+  }
+
+  /** Name of the namespace, with those it lies in: `shop:prices`. */
+  get name(): string {
+    return this.#options.namespace
+  }
+
+  /** Calls back on each such event and returns the function that ends that. */
+  on<Name extends keyof CacheEvents & string>(
+    name: Name,
+    listener: (...args: CacheEvents[Name]) => void,
+  ): () => void {
+    return this.#events.on(name, listener)
   }
 
   /**
-   * Answers the value of a key, or `undefined` where there is none or its time has passed. A cached `null` comes back as `null`.
+   * Answers a cache with the same options for another namespace: `parent:name`. Clearing one does not clear the other. Close it
+   * on its own.
    *
-   * @throws {@link HowdahError} CACHE_INVALID_KEY, CACHE_CLOSED
+   * @throws {@link HowdahError} CACHE_INVALID_OPTION
    */
-  async get<T = unknown>(key: string): Promise<T | undefined> {
-    await this.#ready()
+  namespace(name: string): Cache {
+    assertNamespace(name)
+    return new Cache({ ...this.#source, namespace: `${this.#options.namespace}:${name}` })
+  }
+
+  /**
+   * Answers the value of a key, or `undefined` where there is none or its time has passed. A cached `null` comes back as `null`;
+   * {@link Cache.entry} and {@link Cache.has} tell a cached `undefined` from a miss.
+   *
+   * @throws {@link HowdahError} CACHE_INVALID_KEY, CACHE_UNREADABLE_VALUE, CACHE_CLOSED
+   */
+  async get<T = unknown>(key: string, { client }: GetOptions = {}): Promise<T | undefined> {
+    const stored = await this.#readStored(key, client)
+    return stored === undefined ? undefined : (decodeValue(stored, this.#options.codec) as T)
+  }
+
+  /** Answers the values of those keys that have one, in the order of the keys. */
+  async getMany<T = unknown>(
+    keys: Iterable<string>,
+    { client }: GetOptions = {},
+  ): Promise<Map<string, T>> {
+    const wanted = [...new Set(keys)]
+    const found = await Promise.all(wanted.map((key) => this.#readStored(key, client)))
+    const values = new Map<string, T>()
+    for (const [at, stored] of found.entries()) {
+      if (stored === undefined) continue
+      values.set(wanted[at] as string, decodeValue(stored, this.#options.codec) as T)
+    }
+    return values
+  }
+
+  /** Answers a value with its version and the time it has left, or `undefined` where there is none. Always asks the database. */
+  async entry<T = unknown>(
+    key: string,
+    { client }: GetOptions = {},
+  ): Promise<CacheEntry<T> | undefined> {
     const stored = storedKey(key)
-    const text = await getTracer.run(
-      () => ({ target: this.#options.namespace }),
-      () => this.#read(stored),
-    )
-    return text === undefined ? undefined : (decodeValue(text) as T)
+    if (!this.#open) await this.#ready()
+    const row = await trace.get.run(this.#context, () => this.#store.readEntry(stored, client))
+    this.#noteRead(key, stored, row !== undefined)
+    if (row === undefined) return undefined
+    const value = decodeValue(row.value, this.#options.codec) as T
+    return { value, version: row.version, ttl: row.ttl }
+  }
+
+  /** Tells whether a key has a live value, be it `null` or `undefined`. */
+  async has(key: string, { client }: GetOptions = {}): Promise<boolean> {
+    return (await this.#readStored(key, client)) !== undefined
+  }
+
+  /** Answers the milliseconds a key has left to live: `null` for ever, `undefined` where there is no value. */
+  async ttl(key: string, { client }: GetOptions = {}): Promise<number | null | undefined> {
+    const stored = storedKey(key)
+    if (!this.#open) await this.#ready()
+    return (await this.#store.readEntry(stored, client))?.ttl
   }
 
   /**
    * Stores a value under a key, over what was there.
    *
-   * @throws {@link HowdahError} CACHE_INVALID_KEY, CACHE_INVALID_VALUE, CACHE_VALUE_TOO_LARGE, CACHE_CLOSED; nothing is stored then
+   * @throws {@link HowdahError} CACHE_INVALID_KEY, CACHE_INVALID_VALUE, CACHE_INVALID_TAG, CACHE_VALUE_TOO_LARGE, CACHE_CLOSED; nothing
+   * is stored then
    */
-  async set(key: string, value: unknown, { ttl, client }: SetOptions = {}): Promise<void> {
-    const write: Write = {
-      key: storedKey(key),
-      value: encodeValue(value, this.#options.maxValueBytes),
-      ttl: resolveTtl(ttl) ?? this.#options.ttl,
-    }
-    this.#outdate(write.key)
-    await this.#ready()
-    await setTracer.run(
-      () => ({ target: this.#options.namespace }),
-      () =>
-        client === undefined ? this.#write(write) : this.#writeMany([write], client).then(() => {}),
-    )
-    if (write.ttl !== null) this.#sweeper.start()
+  async set(key: string, value: unknown, options: SetOptions = {}): Promise<void> {
+    const write = toWrite(key, value, options, this.#options)
+    if (!this.#open) await this.#ready()
+    await trace.set.run(this.#context, () => this.#store.put([write], options.client))
+    this.#noteWrite(write)
   }
 
   /**
-   * Forgets a key. Answers whether it held a live value.
+   * Stores several values; options of an entry go before those of the call. Of a key that comes twice the last counts. With a
+   * client all are written by one statement, else by one for each thousand of them.
    *
-   * @throws {@link HowdahError} CACHE_INVALID_KEY, CACHE_CLOSED
+   * @throws {@link HowdahError} as {@link Cache.set}; nothing is stored where one of them is not valid
    */
-  async delete(key: string, { client }: DeleteOptions = {}): Promise<boolean> {
-    const stored = storedKey(key)
-    this.#outdate(stored)
-    await this.#ready()
-    return deleteTracer.run(
-      () => ({ target: this.#options.namespace }),
-      async () =>
-        client === undefined
-          ? this.#remove(stored)
-          : (await this.#removeMany([stored], client))[0] === true,
+  async setMany(
+    entries: Iterable<
+      readonly [key: string, value: unknown, options?: Omit<SetOptions, 'client'> | undefined]
+    >,
+    options: SetOptions = {},
+  ): Promise<void> {
+    const writes = new Map<string, Write>()
+    for (const [key, value, own] of entries) {
+      const write = toWrite(key, value, { ...options, ...own }, this.#options)
+      writes.set(write.key, write)
+    }
+    if (writes.size === 0) return
+    if (!this.#open) await this.#ready()
+    const all = [...writes.values()]
+    await trace.set.run(this.#context, () => this.#store.put(all, options.client))
+    for (const write of all) this.#noteWrite(write)
+  }
+
+  /** Stores a value where the key has none, and answers whether it did. */
+  async add(key: string, value: unknown, options: SetOptions = {}): Promise<boolean> {
+    const write = toWrite(key, value, options, this.#options)
+    if (!this.#open) await this.#ready()
+    const version = await trace.add.run(this.#context, () => this.#store.add(write, options.client))
+    if (version !== undefined) this.#noteWrite(write)
+    return version !== undefined
+  }
+
+  /** Stores a value where the key has one already, and answers whether it did. */
+  async replace(key: string, value: unknown, options: SetOptions = {}): Promise<boolean> {
+    const write = toWrite(key, value, options, this.#options)
+    if (!this.#open) await this.#ready()
+    const version = await trace.replace.run(this.#context, () =>
+      this.#store.replace(write, options.client),
     )
+    if (version !== undefined) this.#noteWrite(write)
+    return version !== undefined
   }
 
   /**
-   * Answers the value of a key, or loads and stores it. Of many concurrent calls in this process one runs the loader, and all of
-   * them share its value or its error. A loader that answers `undefined` stores nothing; `null` is stored.
+   * Stores a value if the entry still has the version that {@link Cache.entry} told, or, with `undefined`, if the key has no value. Of
+   * many who try with the same version one succeeds.
+   *
+   * @returns the new version, or `undefined` where something else came first
+   */
+  async compareAndSet(
+    key: string,
+    version: string | undefined,
+    value: unknown,
+    options: SetOptions = {},
+  ): Promise<string | undefined> {
+    if (version !== undefined && !/^\d{1,18}$/.test(version)) {
+      throw cacheError('CACHE_INVALID_OPTION', 'version must be one that entry() answered.')
+    }
+    const write = toWrite(key, value, options, this.#options)
+    if (!this.#open) await this.#ready()
+    const swapped = await trace.compareAndSet.run(this.#context, () =>
+      version === undefined
+        ? this.#store.add(write, options.client)
+        : this.#store.swap({ ...write, expected: version }, options.client),
+    )
+    if (swapped !== undefined) this.#noteWrite(write)
+    return swapped
+  }
+
+  /** Forgets a key. Answers whether it held a live value. */
+  async delete(key: string, options: WriteOptions = {}): Promise<boolean> {
+    return (await this.deleteMany([key], options)) === 1
+  }
+
+  /** Forgets several keys and answers how many of them held a live value. */
+  async deleteMany(keys: Iterable<string>, { client }: WriteOptions = {}): Promise<number> {
+    const stored = [...new Set([...keys].map(storedKey))]
+    if (stored.length === 0) return 0
+    if (!this.#open) await this.#ready()
+    const held = await trace.delete.run(this.#context, () => this.#store.remove(stored, client))
+    return held.filter(Boolean).length
+  }
+
+  /**
+   * Gives a live entry another time to live, counted from now, and answers whether there was one.
+   *
+   * @param ttl - `null` for ever; the cache's `ttl` when left out
+   */
+  async touch(
+    key: string,
+    ttl?: Duration | null | undefined,
+    { client }: WriteOptions = {},
+  ): Promise<boolean> {
+    const stored = storedKey(key)
+    const ms = lifetime(ttl, this.#options)
+    if (!this.#open) await this.#ready()
+    return trace.touch.run(this.#context, () => this.#store.touch(stored, ms, client))
+  }
+
+  /**
+   * Adds to a counter and answers its new value; one that is not there starts at zero. Additions to one counter that wait at the
+   * same time share a statement, and none is lost.
+   *
+   * @throws {@link HowdahError} CACHE_INVALID_COUNTER when the value is no integer, or the sum would be no safe one; nothing is changed
+   */
+  async increment(key: string, by = 1, { ttl, client }: IncrementOptions = {}): Promise<number> {
+    if (!Number.isSafeInteger(by)) {
+      throw cacheError('CACHE_INVALID_COUNTER', 'A counter is changed by a safe integer.')
+    }
+    const stored = storedKey(key)
+    const ms = lifetime(ttl, this.#options)
+    if (!this.#open) await this.#ready()
+    const count = await trace.increment.run(this.#context, () =>
+      this.#store.count(stored, by, ms, client),
+    )
+    if (count === undefined) {
+      throw cacheError(
+        'CACHE_INVALID_COUNTER',
+        'This key holds something other than an integer, or the sum would be too large to be exact. Delete it to start anew.',
+      )
+    }
+    this.#counters.writes++
+    this.#maintenance.wrote(stored.length)
+    return count
+  }
+
+  /** Takes from a counter: {@link Cache.increment} with the opposite sign. */
+  decrement(key: string, by = 1, options: IncrementOptions = {}): Promise<number> {
+    return this.increment(key, -by, options)
+  }
+
+  /**
+   * Answers the value of a key, or loads and stores it. Of all who ask, in every process, one runs the loader; in its process all share
+   * its value or its error. A value that was written, removed or whose tag was invalidated meanwhile is not written over.
+   * `null` and `undefined` are stored like other values.
+   *
+   * With `grace`, a value whose time is over is answered at once (or after `softTimeout`) while one caller loads a new one in the
+   * background, and when the loader fails.
    *
    * @throws whatever `load` throws, to everyone who waited for it
+   * @throws {@link HowdahError} CACHE_LOAD_TIMEOUT when it takes longer than `hardTimeout`
    */
   async getOrSet<T>(
     key: string,
-    load: (key: string) => Promise<T> | T,
+    load: (key: string, context: LoadContext) => Promise<T> | T,
     options: GetOrSetOptions = {},
   ): Promise<T> {
-    const stored = storedKey(key)
-    const ttl = resolveTtl(options.ttl) ?? this.#options.ttl
-    const running = this.#loads.get(stored)
-    if (running !== undefined) return running.value as Promise<T>
-    const started: Load = { stale: false, value: Promise.resolve() }
-    this.#loads.set(stored, started)
-    const value = this.#load(key, load, ttl, started).finally(() => {
-      if (this.#loads.get(stored) === started) this.#loads.delete(stored)
-    })
-    started.value = value
-    return value
+    const plan = planLoad(key, load, options, this.#options)
+    const cached = await this.#readStored(key)
+    if (cached !== undefined) return decodeValue(cached, this.#options.codec) as T
+    return trace.getOrSet.run(this.#context, () =>
+      this.#loads.get(plan, {
+        onLoad: () => this.#counters.loads++,
+        onLoadError: (error) => {
+          this.#counters.loadErrors++
+          if (options.grace !== undefined) this.#events.emit('error', error)
+        },
+        onFill: (stored) => this.#noteFill(key, stored),
+        onStale: () => {
+          this.#counters.staleHits++
+          this.#events.emit('stale', key)
+        },
+        onError: (error) => this.#events.emit('error', error),
+      }),
+    ) as Promise<T>
   }
 
-  /** Stops the background sweep. Entries stay; the pool stays open. */
+  /**
+   * Forgets every entry of this namespace that carries one of the tags, whoever wrote it. It takes as long as there are tags; every
+   * process sees it at once.
+   *
+   * @throws {@link HowdahError} CACHE_INVALID_TAG
+   */
+  async invalidateTags(tags: readonly string[], { client }: WriteOptions = {}): Promise<void> {
+    const checked = checkTags(tags)
+    if (checked.length === 0) return
+    if (!this.#open) await this.#ready()
+    const statement = invalidateTags(this.#db.schema, this.#options.namespace, checked)
+    await trace.invalidateTags.run(this.#context, () => this.#db.query(statement, client))
+  }
+
+  /** Forgets every entry of this namespace, at once however many there are. Namespaces below it keep theirs. */
+  async clear({ client }: WriteOptions = {}): Promise<void> {
+    if (!this.#open) await this.#ready()
+    const statement = clearNamespace(this.#db.schema, this.#options.namespace)
+    await trace.clear.run(this.#context, () => this.#db.query(statement, client))
+    this.#maintenance.wrote(0)
+  }
+
+  /** Iterates the keys of the live entries, in no order that means anything. Entries that come or go meanwhile may be missed. */
+  async *keys(): AsyncGenerator<string, void, void> {
+    for await (const { key, original } of this.#list(false)) yield keyOf(key, original)
+  }
+
+  /** Iterates the live entries as keys and values, as {@link Cache.keys} does. */
+  async *entries<T = unknown>(): AsyncGenerator<[key: string, value: T], void, void> {
+    for await (const { key, original, value } of this.#list(true)) {
+      yield [keyOf(key, original), decodeValue(value as string, this.#options.codec) as T]
+    }
+  }
+
+  /** Tells what this cache has done in this process, and what its namespace holds. */
+  async stats(): Promise<CacheStats> {
+    if (!this.#open) await this.#ready()
+    const { logged, namespace } = this.#options
+    const [usage] = await this.#db.query(readUsage(this.#db.schema, logged, namespace))
+    const { entries = 0, bytes = 0, share = 1 } = usage ?? {}
+    return {
+      ...this.#counters,
+      entries: Math.round(entries),
+      bytes: Math.round(bytes),
+      estimated: share < 1,
+    }
+  }
+
+  /** Waits for what was called, aborts loaders, and stops what goes on in the background. Entries stay; the pool stays open. */
   async close(): Promise<void> {
     this.#closed = true
-    await this.#sweeper.stop()
+    this.#open = false
+    await this.#loads.close()
+    await Promise.all([this.#maintenance.close(), this.#reader.close()])
   }
 
   /** Closes at the end of an `await using` block. */
@@ -185,61 +441,76 @@ export class Cache {
     return this.close()
   }
 
-  async #load<T>(
-    key: string,
-    load: (key: string) => Promise<T> | T,
-    ttl: number | null,
-    started: Load,
-  ): Promise<T> {
-    const cached = await this.get<T>(key)
-    if (cached !== undefined) return cached
-    const value = await load(key)
-    if (value === undefined) return value
-    const text = encodeValue(value, this.#options.maxValueBytes)
-    if (!started.stale) await this.#write({ key: storedKey(key), value: text, ttl })
-    if (ttl !== null) this.#sweeper.start()
+  async #readStored(key: string, client?: TransactionHandle): Promise<string | undefined> {
+    const stored = storedKey(key)
+    if (!this.#open) await this.#ready()
+    const value = await trace.get.run(this.#context, () => this.#reader.read(stored, client))
+    this.#noteRead(key, stored, value !== undefined)
     return value
   }
 
-  #outdate(stored: string): void {
-    const load = this.#loads.get(stored)
-    if (load === undefined) return
-    load.stale = true
-    this.#loads.delete(stored)
+  async *#list(values: boolean) {
+    if (!this.#open) await this.#ready()
+    const { logged, namespace } = this.#options
+    for (let after = ''; ; ) {
+      const statement = listEntries(this.#db.schema, logged, namespace, after, PAGE, values)
+      const page = await this.#db.query(statement)
+      yield* page
+      if (page.length < PAGE) return
+      after = page.at(-1)?.key as string
+    }
   }
 
-  async #readMany(keys: readonly string[]): Promise<(string | undefined)[]> {
-    const rows = await this.#db.query(getEntries(this.#db.schema, this.#options.namespace, keys))
-    const values = new Map(rows.map((row) => [row.key, row.value]))
-    return keys.map((key) => values.get(key))
+  #noteRead(key: string, stored: string, hit: boolean): void {
+    if (hit) {
+      this.#counters.hits++
+      this.#maintenance.read(stored)
+      if (this.#events.listenerCount('hit') > 0) this.#events.emit('hit', key, false)
+    } else {
+      this.#counters.misses++
+      if (this.#events.listenerCount('miss') > 0) this.#events.emit('miss', key)
+    }
   }
 
-  async #writeMany(writes: readonly Write[], client?: TransactionHandle): Promise<undefined[]> {
-    const statement = setEntries(
-      this.#db.schema,
-      this.#options.namespace,
-      writes.map((write) => write.key),
-      writes.map((write) => write.value),
-      writes.map((write) => write.ttl),
-    )
-    await this.#db.query(statement, client)
-    return new Array(writes.length).fill(undefined)
+  #noteWrite(write: Write): void {
+    this.#counters.writes++
+    this.#maintenance.wrote(write.bytes)
   }
 
-  async #removeMany(keys: readonly string[], client?: TransactionHandle): Promise<boolean[]> {
-    const statement = deleteEntries(this.#db.schema, this.#options.namespace, keys)
-    const rows = await this.#db.query(statement, client)
-    const live = new Set(rows.filter((row) => row.live).map((row) => row.key))
-    return keys.map((key) => live.has(key))
+  #noteFill(key: string, stored: boolean): void {
+    if (stored) this.#counters.fills++
+    this.#maintenance.wrote(key.length)
+    this.#events.emit('fill', key, stored)
   }
 
-  async #sweep(): Promise<0 | undefined> {
-    const [row] = await this.#db.query(sweepExpired(this.#db.schema, SWEEP_BATCH))
-    return row?.swept === SWEEP_BATCH ? 0 : undefined
-  }
-
+  /** Only the first calls wait here: the others must reach the coalescer in the order they were made. */
   async #ready(): Promise<void> {
     if (this.#closed) throw cacheError('CACHE_CLOSED', 'This cache is closed. Make a new one.')
-    await this.#db.migrator.ensure(migrations)
+    this.#opening ??= this.#openNamespace().catch((error) => {
+      this.#opening = undefined
+      throw error
+    })
+    await this.#opening
   }
+
+  async #openNamespace(): Promise<void> {
+    const { namespace, logged } = this.#options
+    await this.#db.migrator.ensure(coreMigrations)
+    await this.#db.migrator.ensure(migrations)
+    try {
+      await this.#db.query(openNamespace(this.#db.schema, namespace, logged))
+    } catch (error) {
+      if (isHowdahError(error) || sqlState(error) !== OTHER_DURABILITY) throw error
+      throw cacheError(
+        'CACHE_DURABILITY_CONFLICT',
+        `The namespace '${namespace}' is kept ${logged ? 'unlogged' : 'logged'} since its first use. Give this cache the same durability, or another namespace.`,
+        error,
+      )
+    }
+    this.#open = !this.#closed
+  }
+}
+
+function keyOf(stored: string, original: string | null): string {
+  return original === null ? stored : (JSON.parse(original) as string)
 }

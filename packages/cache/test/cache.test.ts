@@ -19,7 +19,7 @@ async function age(namespace: string, interval: string) {
   await pool.query(
     `update howdah.cache_entry set expires_at = expires_at - $2::interval,
        expiry_bucket = (extract(epoch from expires_at - $2::interval) / 300)::int
-     where namespace = $1`,
+     where namespace = (select id from howdah.cache_namespace where name = $1)`,
     [namespace, interval],
   )
 }
@@ -157,7 +157,8 @@ describe('expiry', () => {
     await expect
       .poll(async () => {
         const { rowCount } = await pool.query(
-          `select from howdah.cache_entry where namespace = 'swept'`,
+          `select from howdah.cache_entry
+           where namespace = (select id from howdah.cache_namespace where name = 'swept')`,
         )
         return rowCount
       })
@@ -204,11 +205,13 @@ describe('getOrSet()', () => {
     },
   )
 
-  test('stores nothing for undefined', async () => {
+  test('stores undefined and null like other values', async () => {
     const cache = cacheOn()
     expect(await cache.getOrSet('k', () => undefined)).toBeUndefined()
-    expect(await cache.getOrSet('k', () => null)).toBeNull()
-    expect(await cache.get('k')).toBeNull()
+    expect(await cache.has('k')).toBe(true)
+    expect(await cache.getOrSet('k', () => 'not called')).toBeUndefined()
+    expect(await cache.getOrSet('n', () => null)).toBeNull()
+    expect(await cache.getOrSet('n', () => 'not called')).toBeNull()
   })
 })
 
@@ -216,7 +219,7 @@ describe('bad input', () => {
   test.each([
     [{ namespace: '' }, 'CACHE_INVALID_OPTION'],
     [{ namespace: 'a\0' }, 'CACHE_INVALID_OPTION'],
-    [{ namespace: 'x'.repeat(101) }, 'CACHE_INVALID_OPTION'],
+    [{ namespace: 'x'.repeat(513) }, 'CACHE_INVALID_OPTION'],
     [{ maxValueBytes: 0 }, 'CACHE_INVALID_OPTION'],
     [{ ttl: 'soon' as '1s' }, 'CORE_INVALID_DURATION'],
     [{ ttl: 0 }, 'CORE_INVALID_DURATION'],
@@ -229,11 +232,14 @@ describe('bad input', () => {
     const cyclic: Record<string, unknown> = {}
     cyclic['self'] = cyclic
     const bad: [unknown, string][] = [
-      [undefined, 'CACHE_INVALID_VALUE'],
       [() => 1, 'CACHE_INVALID_VALUE'],
-      [1n, 'CACHE_INVALID_VALUE'],
+      [Symbol('s'), 'CACHE_INVALID_VALUE'],
+      [{ nested: 1n }, 'CACHE_INVALID_VALUE'],
+      [new Map([[1, 2]]), 'CACHE_INVALID_VALUE'],
+      [new Uint16Array(3), 'CACHE_INVALID_VALUE'],
+      [Buffer.alloc(101), 'CACHE_VALUE_TOO_LARGE'],
       [cyclic, 'CACHE_INVALID_VALUE'],
-      ['é'.repeat(50), 'CACHE_VALUE_TOO_LARGE'],
+      ['é'.repeat(51), 'CACHE_VALUE_TOO_LARGE'],
     ]
     for (const [value, code] of bad) {
       await expect(cache.set('k', value)).rejects.toMatchObject({ code })
@@ -245,7 +251,7 @@ describe('bad input', () => {
       code: 'CACHE_INVALID_KEY',
     })
     expect(await cache.get('k')).toBeUndefined()
-    await cache.set('k', 'é'.repeat(49))
+    await cache.set('k', 'é'.repeat(50))
     await cache.close()
     await expect(cache.get('k')).rejects.toMatchObject({ code: 'CACHE_CLOSED' })
   })

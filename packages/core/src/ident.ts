@@ -41,6 +41,11 @@ function nameProblem(name: unknown): string | undefined {
   return undefined
 }
 
+/** Takes back what {@link ident} did to a single name. */
+export function unquoted(quotedName: string): string {
+  return quotedName.slice(1, -1).replaceAll('""', '"')
+}
+
 /**
  * Quotes a string as a SQL literal, for the few places that take no parameter (DDL and `LISTEN`).
  *

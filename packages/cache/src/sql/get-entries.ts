@@ -1,22 +1,26 @@
-import { defineStatement, type Statement } from '@howdah/core'
+import { carried, live } from '../migrations/fragments.js'
+import { slideDue } from './get-values.js'
+import { defineInFamily, type FamilyStatement } from './in-family.js'
 
-/** A live entry. */
+/** A live entry with what is known of it. */
 export interface EntryRow {
   readonly key: string
   readonly value: string
+  readonly version: string
+  /** Milliseconds left; null for ever. */
+  readonly ttl: number | null
+  readonly slide: boolean | null
 }
 
-/** Reads the live entries of several keys; keys that miss have no row. Order is not that of the keys. */
-export const getEntries: (
-  schema: string,
-  namespace: string,
-  keys: readonly string[],
-) => Statement<EntryRow> = defineStatement(
-  'cache.get',
-  (s) => /* sql */ `
-    select key, value
-    from ${s}.cache_entry
-    where namespace = $1::text and key = any($2::text[])
-      and (expires_at is null or expires_at > statement_timestamp())`,
-  (namespace, keys) => [namespace, keys],
-)
+/** Reads the live entries of several keys with their versions and times. */
+export const getEntries: FamilyStatement<[namespace: string, keys: readonly string[]], EntryRow> =
+  defineInFamily(
+    'cache.entries',
+    (s, suffix) => /* sql */ `
+    select e.key, ${carried('e')} as value, e.version::text as version, ${slideDue('e')} as slide,
+      (extract(epoch from e.expires_at - statement_timestamp()) * 1000)::float8 as ttl
+    from ${s}.cache_entry${suffix} e
+    where e.namespace = (select n.id from ${s}.cache_namespace n where n.name = $1::text)
+      and e.key = any($2::text[]) and ${live(s, 'e')}`,
+    (namespace, keys) => [namespace, keys],
+  )

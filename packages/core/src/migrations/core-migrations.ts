@@ -1,5 +1,6 @@
 import type { MigrationSet } from '../migrator/migration.js'
 import { hubTables } from './0001-hub.js'
+import { hubTell } from './0002-hub-tell.js'
 
 /** The tables that core itself keeps. */
-export const coreMigrations: MigrationSet = { package: 'core', migrations: [hubTables] }
+export const coreMigrations: MigrationSet = { package: 'core', migrations: [hubTables, hubTell] }

@@ -1,0 +1,361 @@
+/**
+ * The entries of one namespace as the rest of the cache sees them: stored keys in, stored values out.
+ *
+ * Invariants
+ * - Calls of one process on one key take effect in the order they were made, whichever kind they are (the coalescer keeps it).
+ *   Calls with a client do not queue: they run in the caller's transaction, when it calls.
+ * - Every call for many keys is one statement for each thousand of them.
+ */
+import type { Database, DuplicateRule, TransactionHandle } from '@howdah/core'
+import type { ResolvedCacheOptions } from './options.js'
+import { type CountRow, countEntries } from './sql/count-entries.js'
+import { type EntryRow, getEntries } from './sql/get-entries.js'
+import { getValues, type ValueRow } from './sql/get-values.js'
+import {
+  fillEntries,
+  type LeaseRow,
+  leaseEntries,
+  releaseLeases,
+  renewLeases,
+} from './sql/lease-entries.js'
+import { addEntries, putEntries, replaceEntries, swapEntries } from './sql/put-entries.js'
+import { removeEntries } from './sql/remove-entries.js'
+import { seeEntries, slideEntries, touchEntries } from './sql/touch-entries.js'
+import { toColumns, type Write } from './write.js'
+
+/** A write that holds only for one version. */
+export interface Swap extends Write {
+  readonly expected: string
+}
+
+/** A loaded value and the right to store it. */
+export interface Fill extends Write {
+  readonly token: string
+  readonly snapshot: string
+}
+
+/** A lease that is given up or prolonged. */
+export interface HeldLease {
+  readonly key: string
+  readonly token: string
+}
+
+interface Touch {
+  readonly key: string
+  readonly ttl: number | null
+}
+
+interface Count {
+  readonly key: string
+  /** What is still to be added when the statement is made: callers that come before add up. */
+  total: number
+  taken: boolean
+  readonly ttl: number | null
+}
+
+/** How long a lease holds without being prolonged: so long others wait for a process that died while it loaded. */
+export const LEASE_MS = 10_000
+
+/** Runs the statements of one namespace, many calls to a statement. */
+export class EntryStore {
+  readonly #db: Database
+  readonly #namespace: string
+  readonly #logged: boolean
+  readonly #counts = new Map<
+    string,
+    { readonly count: Count; readonly done: Promise<number | undefined> }
+  >()
+
+  readonly #read: (key: string) => Promise<ValueRow | undefined>
+  readonly #readEntry: (key: string) => Promise<EntryRow | undefined>
+  readonly #put: (write: Write) => Promise<void>
+  readonly #add: (write: Write) => Promise<string | undefined>
+  readonly #replace: (write: Write) => Promise<string | undefined>
+  readonly #swap: (swap: Swap) => Promise<string | undefined>
+  readonly #remove: (key: string) => Promise<boolean>
+  readonly #touch: (touch: Touch) => Promise<boolean>
+  readonly #count: (count: Count) => Promise<number | undefined>
+  /** Asks for the right to load a value. */
+  readonly lease: (key: string) => Promise<LeaseRow>
+  /** Stores a loaded value; answers whether it was still wanted. */
+  readonly fill: (fill: Fill) => Promise<boolean>
+  /** Gives a lease up. */
+  readonly release: (lease: HeldLease) => Promise<void>
+  /** Keeps a lease for another while. */
+  readonly renew: (lease: HeldLease) => Promise<void>
+  /** Prolongs a sliding entry. */
+  readonly slide: (key: string) => Promise<void>
+
+  constructor(db: Database, { namespace, logged }: ResolvedCacheOptions) {
+    this.#db = db
+    this.#namespace = namespace
+    this.#logged = logged
+    this.#read = this.#byKey('share', (keys) => this.#selectValues(keys))
+    this.#readEntry = this.#byKey('share', (keys) => this.#selectEntries(keys))
+    this.#remove = this.#byKey('queue', (keys) => this.#deleteKeys(keys))
+    this.#put = this.#operation('last', (writes: readonly Write[]) => this.#putAll(writes))
+    this.#add = this.#operation('queue', (writes: readonly Write[]) => this.#addAll(writes))
+    this.#replace = this.#operation('queue', (writes: readonly Write[]) => this.#replaceAll(writes))
+    this.#swap = this.#operation('queue', (swaps: readonly Swap[]) => this.#swapAll(swaps))
+    this.#touch = this.#operation('last', (touches: readonly Touch[]) => this.#touchAll(touches))
+    this.#count = this.#operation('queue', (counts: readonly Count[]) => this.#countAll(counts))
+    this.lease = this.#byKey('share', (keys) => this.#leaseAll(keys))
+    this.fill = this.#operation('queue', (fills: readonly Fill[]) => this.#fillAll(fills))
+    this.slide = this.#byKey('share', (keys) => this.#slideAll(keys))
+    this.release = this.#operation('queue', (leases: readonly HeldLease[]) =>
+      this.#none(leases, releaseLeases(...this.#leases(leases))),
+    )
+    this.renew = this.#operation('queue', (leases: readonly HeldLease[]) =>
+      this.#none(leases, renewLeases(...this.#leases(leases), LEASE_MS)),
+    )
+  }
+
+  async read(key: string, client?: TransactionHandle): Promise<ValueRow | undefined> {
+    return client === undefined ? this.#read(key) : (await this.#selectValues([key], client))[0]
+  }
+
+  async readEntry(key: string, client?: TransactionHandle): Promise<EntryRow | undefined> {
+    return client === undefined
+      ? this.#readEntry(key)
+      : (await this.#selectEntries([key], client))[0]
+  }
+
+  async put(writes: readonly Write[], client?: TransactionHandle): Promise<void> {
+    if (client !== undefined) await this.#putAll(writes, client)
+    else if (writes.length === 1) await this.#put(writes[0] as Write)
+    else await Promise.all(writes.map(this.#put))
+  }
+
+  /** Answers the new version, or `undefined` where a live entry is. */
+  async add(write: Write, client?: TransactionHandle): Promise<string | undefined> {
+    return client === undefined ? this.#add(write) : (await this.#addAll([write], client))[0]
+  }
+
+  /** Answers the new version, or `undefined` where no live entry is. */
+  async replace(write: Write, client?: TransactionHandle): Promise<string | undefined> {
+    return client === undefined
+      ? this.#replace(write)
+      : (await this.#replaceAll([write], client))[0]
+  }
+
+  /** Answers the new version, or `undefined` where the entry has another. */
+  async swap(swap: Swap, client?: TransactionHandle): Promise<string | undefined> {
+    return client === undefined ? this.#swap(swap) : (await this.#swapAll([swap], client))[0]
+  }
+
+  /** Answers for each key whether it held a live value. */
+  async remove(keys: readonly string[], client?: TransactionHandle): Promise<readonly boolean[]> {
+    return client === undefined
+      ? Promise.all(keys.map(this.#remove))
+      : this.#deleteKeys(keys, client)
+  }
+
+  async touch(key: string, ttl: number | null, client?: TransactionHandle): Promise<boolean> {
+    const touch = { key, ttl }
+    return client === undefined
+      ? this.#touch(touch)
+      : (await this.#touchAll([touch], client))[0] === true
+  }
+
+  /**
+   * Adds to a counter and answers its new value, or `undefined` where it cannot be added to. Calls that wait for the same counter
+   * are added up into one statement; each is answered the value it would have seen alone.
+   */
+  async count(
+    key: string,
+    by: number,
+    ttl: number | null,
+    client?: TransactionHandle,
+  ): Promise<number | undefined> {
+    if (client !== undefined) {
+      const [count] = await this.#countAll([{ key, total: by, taken: false, ttl }], client)
+      return count
+    }
+    let waiting = this.#counts.get(key)
+    const fits = waiting !== undefined && !waiting.count.taken
+    if (waiting === undefined || !fits || !Number.isSafeInteger(waiting.count.total + by)) {
+      const count: Count = { key, total: 0, taken: false, ttl }
+      waiting = { count, done: this.#count(count) }
+      this.#counts.set(key, waiting)
+    }
+    waiting.count.total += by
+    const { count, done } = waiting
+    const upToHere = count.total
+    const last = await done
+    return last === undefined ? undefined : last - count.total + upToHere
+  }
+
+  /** Notes that entries were read. */
+  async see(keys: readonly string[]): Promise<void> {
+    await this.#db.query(seeEntries(this.#db.schema, this.#logged, this.#namespace, keys))
+  }
+
+  #byKey<Output>(
+    duplicates: DuplicateRule,
+    run: (keys: readonly string[]) => Promise<readonly Output[]>,
+  ): (key: string) => Promise<Output> {
+    const prefix = `cache:${this.#namespace}:`
+    const call = this.#db.coalescer.operation({
+      key: (key: string) => prefix + key,
+      duplicates,
+      run,
+    })
+    return (key) => {
+      this.#endSum(key)
+      return call(key)
+    }
+  }
+
+  #operation<Input extends { readonly key: string; readonly bytes?: number }, Output>(
+    duplicates: DuplicateRule,
+    run: (inputs: readonly Input[]) => Promise<readonly Output[]>,
+  ): (input: Input) => Promise<Output> {
+    const prefix = `cache:${this.#namespace}:`
+    const call = this.#db.coalescer.operation({
+      key: (input: Input) => prefix + input.key,
+      bytes: (input) => input.bytes ?? input.key.length,
+      duplicates,
+      run,
+    })
+    return (input) => {
+      this.#endSum(input.key)
+      return call(input)
+    }
+  }
+
+  /** Another call on a counter comes between what was added before it and what is added after. */
+  #endSum(key: string): void {
+    if (this.#counts.size > 0) this.#counts.delete(key)
+  }
+
+  get #where(): [schema: string, logged: boolean, namespace: string] {
+    return [this.#db.schema, this.#logged, this.#namespace]
+  }
+
+  async #selectValues(keys: readonly string[], client?: TransactionHandle) {
+    return inOrder(keys, await this.#db.query(getValues(...this.#where, keys), client))
+  }
+
+  async #selectEntries(keys: readonly string[], client?: TransactionHandle) {
+    return inOrder(keys, await this.#db.query(getEntries(...this.#where, keys), client))
+  }
+
+  async #putAll(writes: readonly Write[], client?: TransactionHandle): Promise<undefined[]> {
+    const columns = toColumns(this.#namespace, writes)
+    await this.#db.query(putEntries(this.#db.schema, this.#logged, ...columns), client)
+    return new Array<undefined>(writes.length)
+  }
+
+  async #addAll(writes: readonly Write[], client?: TransactionHandle) {
+    const columns = toColumns(this.#namespace, writes)
+    return versions(
+      writes,
+      await this.#db.query(addEntries(this.#db.schema, this.#logged, ...columns), client),
+    )
+  }
+
+  async #replaceAll(writes: readonly Write[], client?: TransactionHandle) {
+    const columns = toColumns(this.#namespace, writes)
+    return versions(
+      writes,
+      await this.#db.query(replaceEntries(this.#db.schema, this.#logged, ...columns), client),
+    )
+  }
+
+  async #swapAll(swaps: readonly Swap[], client?: TransactionHandle) {
+    const columns = toColumns(this.#namespace, swaps)
+    const expected = swaps.map((swap) => swap.expected)
+    return versions(
+      swaps,
+      await this.#db.query(
+        swapEntries(this.#db.schema, this.#logged, ...columns, expected),
+        client,
+      ),
+    )
+  }
+
+  async #deleteKeys(keys: readonly string[], client?: TransactionHandle): Promise<boolean[]> {
+    const statement = removeEntries(...this.#where, keys, client !== undefined)
+    return among(keys, await this.#db.query(statement, client))
+  }
+
+  async #touchAll(touches: readonly Touch[], client?: TransactionHandle): Promise<boolean[]> {
+    const keys = touches.map((touch) => touch.key)
+    const ttls = touches.map((touch) => touch.ttl)
+    return among(keys, await this.#db.query(touchEntries(...this.#where, keys, ttls), client))
+  }
+
+  async #countAll(counts: readonly Count[], client?: TransactionHandle) {
+    for (const count of counts) {
+      count.taken = true
+      if (this.#counts.get(count.key)?.count === count) this.#counts.delete(count.key)
+    }
+    const keys = counts.map((count) => count.key)
+    const statement = countEntries(
+      ...this.#where,
+      keys,
+      counts.map((count) => count.total),
+      counts.map((count) => count.ttl),
+    )
+    const rows: (CountRow | undefined)[] = inOrder(keys, await this.#db.query(statement, client))
+    return rows.map((row) => (row === undefined ? undefined : Number(row.count)))
+  }
+
+  async #leaseAll(keys: readonly string[]): Promise<LeaseRow[]> {
+    const rows = await this.#db.query(leaseEntries(...this.#where, keys, LEASE_MS))
+    return inOrder(keys, rows) as LeaseRow[]
+  }
+
+  async #fillAll(fills: readonly Fill[]): Promise<boolean[]> {
+    const [namespace, keys, values, ttls, extras] = toColumns(this.#namespace, fills)
+    const statement = fillEntries(
+      this.#db.schema,
+      this.#logged,
+      namespace,
+      keys,
+      fills.map((fill) => fill.token),
+      fills.map((fill) => fill.snapshot),
+      values,
+      ttls,
+      extras,
+    )
+    return among(keys, await this.#db.query(statement))
+  }
+
+  async #slideAll(keys: readonly string[]): Promise<undefined[]> {
+    return this.#none(keys, slideEntries(...this.#where, keys))
+  }
+
+  async #none(inputs: readonly unknown[], statement: Parameters<Database['query']>[0]) {
+    await this.#db.query(statement)
+    return new Array<undefined>(inputs.length)
+  }
+
+  #leases(leases: readonly HeldLease[]) {
+    const keys = leases.map((lease) => lease.key)
+    const tokens = leases.map((lease) => lease.token)
+    return [this.#db.schema, this.#logged, this.#namespace, keys, tokens] as const
+  }
+}
+
+function inOrder<Row extends { readonly key: string }>(
+  keys: readonly string[],
+  rows: readonly Row[],
+): (Row | undefined)[] {
+  const byKey = new Map<string, Row>()
+  for (const row of rows) byKey.set(row.key, row)
+  return keys.map((key) => byKey.get(key))
+}
+
+function versions(
+  writes: readonly Write[],
+  rows: readonly { readonly key: string; readonly version: string }[],
+): (string | undefined)[] {
+  const keys = writes.map((write) => write.key)
+  return inOrder(keys, rows).map((row) => row?.version)
+}
+
+function among(keys: readonly string[], rows: readonly { readonly key: string }[]): boolean[] {
+  const found = new Set(rows.map((row) => row.key))
+  return keys.map((key) => found.has(key))
+}

@@ -1,0 +1,122 @@
+/**
+ * Pieces of SQL that several functions share.
+ *
+ * Every function that writes takes its transaction id before it looks whether near caches listen. Whoever switches them on
+ * waits for all transactions that have an id by then, so no write slips through between.
+ */
+import type { Family } from './family.js'
+
+/** Attributes of every function: it runs as its caller and finds nothing but what it names. */
+export const ATTRIBUTES = 'language plpgsql set search_path = pg_catalog, pg_temp'
+
+/** Variables that {@link enter} fills. */
+export const VARIABLES = /* sql */ `
+  ns integer;
+  near boolean;
+  ver bigint;`
+
+/**
+ * Finds the namespace of the parameter `_namespace`, and whether near caches are to be told.
+ *
+ * A transaction at REPEATABLE READ looks at an old snapshot, so it tells always.
+ */
+export function enter(s: string, { create, family }: { create: boolean; family: Family }): string {
+  const find = /* sql */ `
+  select n.id, coalesce(n.near_until > clock_timestamp(), false)
+      or current_setting('transaction_isolation') in ('repeatable read', 'serializable')
+    into ns, near from ${s}.cache_namespace n where n.name = _namespace`
+  return /* sql */ `
+  perform pg_current_xact_id();
+  perform set_config('howdah.cache_write', 'on', true);
+  ${find};
+  if ns is null then
+    ${create ? `perform ${s}.cache_open(_namespace, ${family.logged}); ${find};` : 'return;'}
+  end if;`
+}
+
+/** Tells near caches of the keys in the variable `changed`, and lets the trigger that watches for foreign writes watch again. */
+export function leave(s: string, changed: string): string {
+  return /* sql */ `
+  if near then perform ${s}.cache_tell(ns, ${changed}); end if;
+  perform set_config('howdah.cache_write', '', true);`
+}
+
+/** Condition that the entry `e` has a value that counts: not expired, and no tag of it invalidated. */
+export function live(s: string, e: string): string {
+  return /* sql */ `(${e}.value is not null
+    and (${e}.expires_at is null or ${e}.expires_at > statement_timestamp()) and ${tagged(s, e)})`
+}
+
+/** Condition that no tag of the entry `e` was invalidated since it was written. */
+export function tagged(s: string, e: string): string {
+  return /* sql */ `(${e}.tags is null or (
+    ${e}.version > (select n.tag_floor from ${s}.cache_namespace n where n.id = ${e}.namespace)
+    and ${e}.tag_sum = (select coalesce(sum(t.version), 0) from ${s}.cache_tag t
+      where t.namespace = ${e}.namespace and t.hash = any(${e}.tags))))`
+}
+
+/** The value as it travels: text as it is, binary after its letters in base64. */
+export function carried(e: string): string {
+  return /* sql */ `case when ${e}.bin is null then ${e}.value else ${e}.value || encode(${e}.bin, 'base64') end`
+}
+
+/** Five minutes that an entry's end falls into. */
+export function bucket(end: string): string {
+  return `(extract(epoch from ${end}) / 300)::int`
+}
+
+/** What an entry costs beside key and value: the row's header and columns, and its place in the index. */
+export const ROW_BYTES = 140
+
+/**
+ * Turns the parameters of a write into rows `i`: n, key, value, bin, expires_at, gone_at, bytes, sliding, tags, original.
+ *
+ * `_ttls` has one time for each entry, or one for all. `_extras` has for each entry null or what only few need:
+ * `{"b": base64, "g": grace in ms, "s": sliding in ms, "t": [tags], "o": original key}`.
+ */
+export const INPUT = /* sql */ `
+    select u.n, u.key, u.value, x.bin, x.expires_at, x.expires_at + x.grace as gone_at,
+      octet_length(u.key) + octet_length(u.value) + coalesce(octet_length(x.bin), 0) + ${ROW_BYTES} as bytes,
+      x.sliding, x.tags, x.original
+    from unnest(_keys, _values, _ttls) with ordinality as u(key, value, ttl, n)
+    cross join lateral (select _extras -> (u.n - 1)::int) as e(extra)
+    cross join lateral (
+      select statement_timestamp() + case when cardinality(_ttls) = 1 then _ttls[1] else u.ttl end
+          * interval '1 millisecond' as expires_at,
+        (e.extra ->> 'g')::float8 * interval '1 millisecond' as grace,
+        decode(e.extra ->> 'b', 'base64') as bin,
+        (e.extra ->> 's')::bigint as sliding,
+        e.extra ->> 'o' as original,
+        (select array_agg(distinct hashtextextended(tag, 0))
+          from jsonb_array_elements_text(e.extra -> 't') as tag) as tags
+    ) x`
+
+/** The same for a write without extras, which costs the server a third less. */
+export const PLAIN_INPUT = /* sql */ `
+    select u.n, u.key, u.value, null::bytea as bin, x.expires_at, null::timestamptz as gone_at,
+      octet_length(u.key) + octet_length(u.value) + ${ROW_BYTES} as bytes,
+      null::bigint as sliding, null::bigint[] as tags, null::text as original
+    from unnest(_keys, _values, _ttls) with ordinality as u(key, value, ttl, n)
+    cross join lateral (
+      select statement_timestamp() + case when cardinality(_ttls) = 1 then _ttls[1] else u.ttl end
+        * interval '1 millisecond' as expires_at
+    ) x`
+
+/** Assignments that make an entry what the input row says. */
+export function assignments(source: string): string {
+  return /* sql */ `value = ${source}.value, bin = ${source}.bin, version = ${source}.version,
+      expires_at = ${source}.expires_at, gone_at = ${source}.gone_at, expiry_bucket = ${source}.expiry_bucket,
+      accessed = ${source}.accessed, bytes = ${source}.bytes, sliding = ${source}.sliding,
+      tags = ${source}.tags, tag_sum = ${source}.tag_sum, lease = null, lease_until = null`
+}
+
+/** Columns of an entry, in the order in which {@link rowOf} gives them. */
+export const COLUMNS = `namespace, key, version, expires_at, gone_at, expiry_bucket, accessed, bytes, value, bin, sliding, tags, tag_sum, original`
+
+/** An entry made of the input row `i`. */
+export function rowOf(s: string): string {
+  return /* sql */ `ns, i.key, ver, i.expires_at, i.gone_at, ${bucket('coalesce(i.gone_at, i.expires_at)')},
+      extract(epoch from statement_timestamp())::int, i.bytes, i.value, i.bin, i.sliding, i.tags,
+      case when i.tags is not null then (select coalesce(sum(t.version), 0) from ${s}.cache_tag t
+        where t.namespace = ns and t.hash = any(i.tags)) end, i.original`
+}

@@ -1,0 +1,79 @@
+import { entryTable, type Family } from '../family.js'
+import { ATTRIBUTES, enter, leave, VARIABLES } from '../fragments.js'
+
+/** Blocks of the table that one look reads, at most. */
+const SAMPLE_BLOCKS = 200
+/** A namespace of no more entries is counted rather than estimated. */
+const COUNTED = 2000
+
+/**
+ * - `cache_usage` answers how many entries and bytes a namespace has: counted while there are few, else estimated from a sample of
+ *   the table's blocks, so that it costs the same at any size.
+ * - `cache_evict` brings a namespace nearer to its limits and answers how many entries it removed and how many remain: of a
+ *   sample it removes those not used for longest, expired ones first, and a fiftieth more, so that not every write brings it over
+ *   the limit. Call it again while it removes any. One process at a time
+ *   does it; others are answered nothing.
+ *
+ * @see https://redis.io/docs/latest/develop/reference/eviction/ for approximate LRU by sampling
+ */
+export function evictFunctions(s: string, family: Family): string[] {
+  const table = entryTable(s, family)
+  const { suffix } = family
+  return [
+    /* sql */ `create function ${s}.cache_usage${suffix}(_namespace text)
+    returns table(entries double precision, bytes double precision, share double precision) ${ATTRIBUTES} as $body$
+#variable_conflict use_column
+declare
+  ns integer;
+  blocks double precision := pg_relation_size(${quoted(table)}::regclass) / current_setting('block_size')::int;
+begin
+  select n.id into ns from ${s}.cache_namespace n where n.name = _namespace;
+  share := 1;
+  select count(*), coalesce(sum(e.bytes), 0) into entries, bytes
+    from (select e.bytes from ${table} e where e.namespace = ns limit ${COUNTED}) e;
+  if entries = ${COUNTED} then
+    share := least(1, ${SAMPLE_BLOCKS} / greatest(blocks, 1));
+    select count(*) / share, coalesce(sum(e.bytes), 0) / share into entries, bytes
+      from ${table} e tablesample system (share * 100) where e.namespace = ns;
+  end if;
+  return next;
+end $body$`,
+    /* sql */ `create function ${s}.cache_evict${suffix}(_namespace text, _max_entries float8, _max_bytes float8)
+    returns table(evicted int, entries double precision, bytes double precision) ${ATTRIBUTES} as $body$
+#variable_conflict use_column
+declare ${VARIABLES}
+  used record;
+  excess double precision;
+  victims text[];
+begin ${enter(s, { create: false, family })}
+  if not pg_try_advisory_xact_lock(hashtext(${quoted(`${s}.cache_evict`)}), ns) then return; end if;
+  select * into used from ${s}.cache_usage${suffix}(_namespace);
+  entries := used.entries; bytes := used.bytes; evicted := 0;
+  excess := 1 - least(_max_entries / nullif(entries, 0), _max_bytes / nullif(bytes, 0));
+  if excess > 0 then
+    -- Of a sample only the quarter that is oldest, for the others may be younger than those that were not looked at.
+    excess := least(excess, case when used.share < 1 then 0.25 else 1 end);
+    with sampled as (
+      select e.key, e.accessed, e.expires_at <= statement_timestamp() as over
+      from ${table} e tablesample system (used.share * 100) where e.namespace = ns
+    )
+    select array_agg(key) into victims from (
+      select key from sampled order by over desc nulls last, accessed
+      limit (select ceil(count(*) * excess) + floor(count(*) * 0.02) from sampled)
+    ) v;
+    with locked as materialized (
+      select e.key from ${table} e where e.namespace = ns and e.key = any(victims) order by e.key for update skip locked
+    )
+    delete from ${table} e using locked l where e.namespace = ns and e.key = l.key;
+    get diagnostics evicted = row_count;
+    entries := entries - evicted;
+  end if;
+  perform set_config('howdah.cache_write', '', true);
+  return next;
+end $body$`,
+  ]
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}
