@@ -1,5 +1,5 @@
 import { entryTable, type Family } from '../family.js'
-import { ATTRIBUTES, enter, leave, VARIABLES } from '../fragments.js'
+import { ATTRIBUTES, enter, VARIABLES } from '../fragments.js'
 
 /** Blocks of the table that one look reads, at most. */
 const SAMPLE_BLOCKS = 200
