@@ -6,23 +6,15 @@
  * - Calls of one process on one key take effect in the order they were made.
  * - One loader of a key runs at a time, in all processes together (loads.ts says how, and what ends its right to store).
  */
-import {
-  coreMigrations,
-  Database,
-  type Duration,
-  Emitter,
-  isHowdahError,
-  sqlState,
-  type TransactionHandle,
-  tracer,
-} from '@howdah/core'
+import { Database, type Duration, Emitter, type TransactionHandle } from '@howdah/core'
 import { EntryStore } from './entry-store.js'
 import { cacheError } from './errors.js'
 import { type CacheEvents, type CacheStats, Counters } from './events.js'
 import { storedKey } from './key.js'
+import { list } from './listing.js'
 import { type LoadContext, Loads } from './loads.js'
 import { Maintenance } from './maintenance.js'
-import { migrations } from './migrations/index.js'
+import { open } from './opening.js'
 import {
   assertNamespace,
   type CacheOptions,
@@ -37,30 +29,11 @@ import {
 } from './options.js'
 import { planLoad } from './plan-load.js'
 import { Reader } from './reader.js'
-import { listEntries } from './sql/list-entries.js'
 import { readUsage } from './sql/maintain.js'
-import { clearNamespace, invalidateTags, openNamespace } from './sql/namespace.js'
+import { clearNamespace, invalidateTags } from './sql/namespace.js'
+import { trace } from './trace.js'
 import { decodeValue } from './value.js'
 import { lifetime, toWrite, type Write } from './write.js'
-
-const trace = {
-  get: tracer('@howdah/cache:get'),
-  set: tracer('@howdah/cache:set'),
-  add: tracer('@howdah/cache:add'),
-  replace: tracer('@howdah/cache:replace'),
-  delete: tracer('@howdah/cache:delete'),
-  touch: tracer('@howdah/cache:touch'),
-  increment: tracer('@howdah/cache:increment'),
-  compareAndSet: tracer('@howdah/cache:compareAndSet'),
-  getOrSet: tracer('@howdah/cache:getOrSet'),
-  invalidateTags: tracer('@howdah/cache:invalidateTags'),
-  clear: tracer('@howdah/cache:clear'),
-}
-
-/** Entries an iteration reads at a time. */
-const PAGE = 500
-/** SQLSTATE of the function that opens a namespace, where it is kept in the other table. */
-const OTHER_DURABILITY = '55000'
 
 /** A live entry. */
 export interface CacheEntry<T = unknown> {
@@ -404,13 +377,15 @@ export class Cache {
 
   /** Iterates the keys of the live entries, in no order that means anything. Entries that come or go meanwhile may be missed. */
   async *keys(): AsyncGenerator<string, void, void> {
-    for await (const { key, original } of this.#list(false)) yield keyOf(key, original)
+    if (!this.#open) await this.#ready()
+    for await (const [key] of list(this.#db, this.#options, false)) yield key
   }
 
   /** Iterates the live entries as keys and values, as {@link Cache.keys} does. */
   async *entries<T = unknown>(): AsyncGenerator<[key: string, value: T], void, void> {
-    for await (const { key, original, value } of this.#list(true)) {
-      yield [keyOf(key, original), decodeValue(value as string, this.#options.codec) as T]
+    if (!this.#open) await this.#ready()
+    for await (const [key, stored] of list(this.#db, this.#options, true)) {
+      yield [key, decodeValue(stored, this.#options.codec) as T]
     }
   }
 
@@ -449,18 +424,6 @@ export class Cache {
     return value
   }
 
-  async *#list(values: boolean) {
-    if (!this.#open) await this.#ready()
-    const { logged, namespace } = this.#options
-    for (let after = ''; ; ) {
-      const statement = listEntries(this.#db.schema, logged, namespace, after, PAGE, values)
-      const page = await this.#db.query(statement)
-      yield* page
-      if (page.length < PAGE) return
-      after = page.at(-1)?.key as string
-    }
-  }
-
   #noteRead(key: string, stored: string, hit: boolean): void {
     if (hit) {
       this.#counters.hits++
@@ -486,31 +449,15 @@ export class Cache {
   /** Only the first calls wait here: the others must reach the coalescer in the order they were made. */
   async #ready(): Promise<void> {
     if (this.#closed) throw cacheError('CACHE_CLOSED', 'This cache is closed. Make a new one.')
-    this.#opening ??= this.#openNamespace().catch((error) => {
-      this.#opening = undefined
-      throw error
-    })
+    this.#opening ??= open(this.#db, this.#options).then(
+      () => {
+        this.#open = !this.#closed
+      },
+      (error) => {
+        this.#opening = undefined
+        throw error
+      },
+    )
     await this.#opening
   }
-
-  async #openNamespace(): Promise<void> {
-    const { namespace, logged } = this.#options
-    await this.#db.migrator.ensure(coreMigrations)
-    await this.#db.migrator.ensure(migrations)
-    try {
-      await this.#db.query(openNamespace(this.#db.schema, namespace, logged))
-    } catch (error) {
-      if (isHowdahError(error) || sqlState(error) !== OTHER_DURABILITY) throw error
-      throw cacheError(
-        'CACHE_DURABILITY_CONFLICT',
-        `The namespace '${namespace}' is kept ${logged ? 'unlogged' : 'logged'} since its first use. Give this cache the same durability, or another namespace.`,
-        error,
-      )
-    }
-    this.#open = !this.#closed
-  }
-}
-
-function keyOf(stored: string, original: string | null): string {
-  return original === null ? stored : (JSON.parse(original) as string)
 }

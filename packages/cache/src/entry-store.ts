@@ -6,9 +6,15 @@
  *   Calls with a client do not queue: they run in the caller's transaction, when it calls.
  * - Every call for many keys is one statement for each thousand of them.
  */
-import type { Database, DuplicateRule, TransactionHandle } from '@howdah/core'
+import {
+  type Database,
+  type DuplicateRule,
+  type Statement,
+  sqlState,
+  type TransactionHandle,
+} from '@howdah/core'
 import type { ResolvedCacheOptions } from './options.js'
-import { type CountRow, countEntries } from './sql/count-entries.js'
+import { countEntries } from './sql/count-entries.js'
 import { type EntryRow, getEntries } from './sql/get-entries.js'
 import { getValues, type ValueRow } from './sql/get-values.js'
 import {
@@ -56,6 +62,11 @@ interface Count {
 /** How long a lease holds without being prolonged: so long others wait for a process that died while it loaded. */
 export const LEASE_MS = 10_000
 
+const LOCK_NOT_AVAILABLE = '55P03'
+
+/** What a statement answers for one call: a promise where that call had to go alone. */
+type Answer<Output> = Output | Promise<Output>
+
 /** Runs the statements of one namespace, many calls to a statement. */
 export class EntryStore {
   readonly #db: Database
@@ -68,7 +79,7 @@ export class EntryStore {
 
   readonly #read: (key: string) => Promise<ValueRow | undefined>
   readonly #readEntry: (key: string) => Promise<EntryRow | undefined>
-  readonly #put: (write: Write) => Promise<void>
+  readonly #put: (write: Write) => Promise<undefined>
   readonly #add: (write: Write) => Promise<string | undefined>
   readonly #replace: (write: Write) => Promise<string | undefined>
   readonly #swap: (swap: Swap) => Promise<string | undefined>
@@ -92,7 +103,7 @@ export class EntryStore {
     this.#logged = logged
     this.#read = this.#byKey('share', (keys) => this.#selectValues(keys))
     this.#readEntry = this.#byKey('share', (keys) => this.#selectEntries(keys))
-    this.#remove = this.#byKey('queue', (keys) => this.#deleteKeys(keys))
+    this.#remove = this.#byKey('queue', (keys) => this.#removeAll(keys))
     this.#put = this.#operation('last', (writes: readonly Write[]) => this.#putAll(writes))
     this.#add = this.#operation('queue', (writes: readonly Write[]) => this.#addAll(writes))
     this.#replace = this.#operation('queue', (writes: readonly Write[]) => this.#replaceAll(writes))
@@ -121,7 +132,7 @@ export class EntryStore {
   }
 
   async put(writes: readonly Write[], client?: TransactionHandle): Promise<void> {
-    if (client !== undefined) await this.#putAll(writes, client)
+    if (client !== undefined) await Promise.all(await this.#putAll(writes, client))
     else if (writes.length === 1) await this.#put(writes[0] as Write)
     else await Promise.all(writes.map(this.#put))
   }
@@ -147,7 +158,7 @@ export class EntryStore {
   async remove(keys: readonly string[], client?: TransactionHandle): Promise<readonly boolean[]> {
     return client === undefined
       ? Promise.all(keys.map(this.#remove))
-      : this.#deleteKeys(keys, client)
+      : Promise.all(await this.#removeAll(keys, client))
   }
 
   async touch(key: string, ttl: number | null, client?: TransactionHandle): Promise<boolean> {
@@ -192,7 +203,7 @@ export class EntryStore {
 
   #byKey<Output>(
     duplicates: DuplicateRule,
-    run: (keys: readonly string[]) => Promise<readonly Output[]>,
+    run: (keys: readonly string[]) => Promise<readonly Answer<Output>[]>,
   ): (key: string) => Promise<Output> {
     const prefix = `cache:${this.#namespace}:`
     const call = this.#db.coalescer.operation({
@@ -202,13 +213,13 @@ export class EntryStore {
     })
     return (key) => {
       this.#endSum(key)
-      return call(key)
+      return call(key) as Promise<Output>
     }
   }
 
   #operation<Input extends { readonly key: string; readonly bytes?: number }, Output>(
     duplicates: DuplicateRule,
-    run: (inputs: readonly Input[]) => Promise<readonly Output[]>,
+    run: (inputs: readonly Input[]) => Promise<readonly Answer<Output>[]>,
   ): (input: Input) => Promise<Output> {
     const prefix = `cache:${this.#namespace}:`
     const call = this.#db.coalescer.operation({
@@ -219,7 +230,7 @@ export class EntryStore {
     })
     return (input) => {
       this.#endSum(input.key)
-      return call(input)
+      return call(input) as Promise<Output>
     }
   }
 
@@ -240,65 +251,85 @@ export class EntryStore {
     return inOrder(keys, await this.#db.query(getEntries(...this.#where, keys), client))
   }
 
-  async #putAll(writes: readonly Write[], client?: TransactionHandle): Promise<undefined[]> {
-    const columns = toColumns(this.#namespace, writes)
-    await this.#db.query(putEntries(this.#db.schema, this.#logged, ...columns), client)
-    return new Array<undefined>(writes.length)
+  #putAll(writes: readonly Write[], client?: TransactionHandle) {
+    const put = (some: readonly Write[], shared: boolean) =>
+      putEntries(this.#db.schema, this.#logged, ...toColumns(this.#namespace, some), shared)
+    return this.#write(writes, client, put, () => undefined)
   }
 
-  async #addAll(writes: readonly Write[], client?: TransactionHandle) {
-    const columns = toColumns(this.#namespace, writes)
-    return versions(
-      writes,
-      await this.#db.query(addEntries(this.#db.schema, this.#logged, ...columns), client),
-    )
+  #addAll(writes: readonly Write[], client?: TransactionHandle) {
+    const add = (some: readonly Write[], shared: boolean) =>
+      addEntries(this.#db.schema, this.#logged, ...toColumns(this.#namespace, some), shared)
+    return this.#write(writes, client, add, (row) => row?.version)
   }
 
-  async #replaceAll(writes: readonly Write[], client?: TransactionHandle) {
-    const columns = toColumns(this.#namespace, writes)
-    return versions(
-      writes,
-      await this.#db.query(replaceEntries(this.#db.schema, this.#logged, ...columns), client),
-    )
+  #replaceAll(writes: readonly Write[], client?: TransactionHandle) {
+    const replace = (some: readonly Write[], shared: boolean) =>
+      replaceEntries(this.#db.schema, this.#logged, ...toColumns(this.#namespace, some), shared)
+    return this.#write(writes, client, replace, (row) => row?.version)
   }
 
-  async #swapAll(swaps: readonly Swap[], client?: TransactionHandle) {
-    const columns = toColumns(this.#namespace, swaps)
-    const expected = swaps.map((swap) => swap.expected)
-    return versions(
-      swaps,
-      await this.#db.query(
-        swapEntries(this.#db.schema, this.#logged, ...columns, expected),
-        client,
-      ),
-    )
+  #swapAll(swaps: readonly Swap[], client?: TransactionHandle) {
+    const swap = (some: readonly Swap[], shared: boolean) => {
+      const expected = some.map((one) => one.expected)
+      const columns = toColumns(this.#namespace, some)
+      return swapEntries(this.#db.schema, this.#logged, ...columns, shared, expected)
+    }
+    return this.#write(swaps, client, swap, (row) => row?.version)
   }
 
-  async #deleteKeys(keys: readonly string[], client?: TransactionHandle): Promise<boolean[]> {
-    const statement = removeEntries(...this.#where, keys, client !== undefined)
-    return among(keys, await this.#db.query(statement, client))
+  #removeAll(keys: readonly string[], client?: TransactionHandle) {
+    const remove = (some: readonly { readonly key: string }[], shared: boolean) =>
+      removeEntries(...this.#where, keysOf(some), client !== undefined, shared)
+    const inputs = keys.map((key) => ({ key }))
+    return this.#write(inputs, client, remove, (row) => row !== undefined)
   }
 
-  async #touchAll(touches: readonly Touch[], client?: TransactionHandle): Promise<boolean[]> {
-    const keys = touches.map((touch) => touch.key)
-    const ttls = touches.map((touch) => touch.ttl)
-    return among(keys, await this.#db.query(touchEntries(...this.#where, keys, ttls), client))
+  #touchAll(touches: readonly Touch[], client?: TransactionHandle) {
+    const touch = (some: readonly Touch[], shared: boolean) => {
+      const ttls = some.map((one) => one.ttl)
+      return touchEntries(...this.#where, keysOf(some), ttls, shared)
+    }
+    return this.#write(touches, client, touch, (row) => row !== undefined)
   }
 
-  async #countAll(counts: readonly Count[], client?: TransactionHandle) {
+  #countAll(counts: readonly Count[], client?: TransactionHandle) {
     for (const count of counts) {
       count.taken = true
       if (this.#counts.get(count.key)?.count === count) this.#counts.delete(count.key)
     }
-    const keys = counts.map((count) => count.key)
-    const statement = countEntries(
-      ...this.#where,
-      keys,
-      counts.map((count) => count.total),
-      counts.map((count) => count.ttl),
-    )
-    const rows: (CountRow | undefined)[] = inOrder(keys, await this.#db.query(statement, client))
-    return rows.map((row) => (row === undefined ? undefined : Number(row.count)))
+    const add = (some: readonly Count[], shared: boolean) => {
+      const totals = some.map((one) => one.total)
+      const ttls = some.map((one) => one.ttl)
+      return countEntries(...this.#where, keysOf(some), totals, ttls, shared)
+    }
+    return this.#write(counts, client, add, (row) => (row ? Number(row.count) : undefined))
+  }
+
+  /**
+   * Runs a write of several keys. Where a transaction of someone's holds one of their rows, each key goes alone, so that only the
+   * callers of that key wait for it, and their connection.
+   */
+  async #write<
+    Input extends { readonly key: string },
+    Row extends { readonly key: string },
+    Output,
+  >(
+    inputs: readonly Input[],
+    client: TransactionHandle | undefined,
+    statement: (inputs: readonly Input[], shared: boolean) => Statement<Row>,
+    output: (row: Row | undefined) => Output,
+  ): Promise<Answer<Output>[]> {
+    try {
+      const rows = await this.#db.query(statement(inputs, client === undefined), client)
+      return inOrder(keysOf(inputs), rows).map(output)
+    } catch (error) {
+      if (client !== undefined || sqlState(error) !== LOCK_NOT_AVAILABLE) throw error
+      return inputs.map(async (input) => {
+        const rows = await this.#db.query(statement([input], false))
+        return output(rows[0])
+      })
+    }
   }
 
   async #leaseAll(keys: readonly string[]): Promise<LeaseRow[]> {
@@ -347,12 +378,8 @@ function inOrder<Row extends { readonly key: string }>(
   return keys.map((key) => byKey.get(key))
 }
 
-function versions(
-  writes: readonly Write[],
-  rows: readonly { readonly key: string; readonly version: string }[],
-): (string | undefined)[] {
-  const keys = writes.map((write) => write.key)
-  return inOrder(keys, rows).map((row) => row?.version)
+function keysOf(inputs: readonly { readonly key: string }[]): string[] {
+  return inputs.map((input) => input.key)
 }
 
 function among(keys: readonly string[], rows: readonly { readonly key: string }[]): boolean[] {

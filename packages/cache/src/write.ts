@@ -1,7 +1,6 @@
 import { type Duration, parseDuration } from '@howdah/core'
 import { originalOf, storedKey } from './key.js'
 import { checkTags, type ResolvedCacheOptions, resolveTtl, type SetOptions } from './options.js'
-import type { EntryColumns } from './sql/put-entries.js'
 import { type EncodedValue, encodeValue } from './value.js'
 
 /** What only few entries need, as the SQL functions read it. */
@@ -64,8 +63,17 @@ export function lifetime(
   return ms === null || jitter === 0 ? ms : Math.max(1, ms * (1 - jitter * Math.random()))
 }
 
+/** Several writes as the parameters of a statement. */
+export type WriteColumns = readonly [
+  namespace: string,
+  keys: readonly string[],
+  values: readonly string[],
+  ttls: readonly (number | null)[],
+  extras: string | null,
+]
+
 /** The columns of a batch. Entries of one time to live, and without extras, need less said. */
-export function toColumns(namespace: string, writes: readonly Write[]): EntryColumns {
+export function toColumns(namespace: string, writes: readonly Write[]): WriteColumns {
   const first = writes[0]?.ttl ?? null
   const uniform = writes.every((write) => write.ttl === first)
   const special = writes.some((write) => write.extra !== null)

@@ -34,6 +34,16 @@ export function enter(s: string, { create, family }: { create: boolean; family: 
   end if;`
 }
 
+/**
+ * Parameter of the writes that share a statement with others: they wait a tenth of a second for a row that some transaction holds,
+ * and fail with SQLSTATE 55P03 then. Alone, or in a transaction of the application's, a write waits as long as it takes.
+ */
+export const PATIENCE = '_shared boolean default false'
+
+/** Limits the wait of a shared write. */
+export const BE_PATIENT = /* sql */ `
+  if _shared then perform set_config('lock_timeout', '100ms', true); end if;`
+
 /** Tells near caches of the keys in the variable `changed`, and lets the trigger that watches for foreign writes watch again. */
 export function leave(s: string, changed: string): string {
   return /* sql */ `

@@ -13,11 +13,12 @@ export const countEntries: FamilyStatement<
     keys: readonly string[],
     deltas: readonly number[],
     ttls: readonly (number | null)[],
+    shared: boolean,
   ],
   CountRow
 > = defineInFamily(
   'cache.increment',
   (s, suffix) => /* sql */ `
-    select key, count from ${s}.cache_count${suffix}($1::text, $2::text[], $3::text[]::bigint[], $4::float8[])`,
-  (namespace, keys, deltas, ttls) => [namespace, keys, deltas.map(String), ttls],
+    select key, count from ${s}.cache_count${suffix}($1::text, $2::text[], $3::text[]::bigint[], $4::float8[], $5::boolean)`,
+  (namespace, keys, deltas, ttls, shared) => [namespace, keys, deltas.map(String), ttls, shared],
 )

@@ -1,12 +1,13 @@
 import { defineInFamily, type FamilyStatement } from './in-family.js'
 
-/** Several entries as columns; `ttls` has one for each or one for all. */
+/** Several entries as columns; `ttls` has one for each or one for all, and `shared` tells that others share the statement. */
 export type EntryColumns = readonly [
   namespace: string,
   keys: readonly string[],
   values: readonly string[],
   ttls: readonly (number | null)[],
   extras: string | null,
+  shared: boolean,
 ]
 
 /** An entry that was written. */
@@ -16,13 +17,13 @@ export interface WrittenRow {
 }
 
 const put = (name: string) => (s: string, suffix: string) =>
-  /* sql */ `select * from ${s}.${name}${suffix}($1::text, $2::text[], $3::text[], $4::float8[], $5::text::jsonb)`
+  /* sql */ `select * from ${s}.${name}${suffix}($1::text, $2::text[], $3::text[], $4::float8[], $5::text::jsonb, $6::boolean)`
 
 /** Overwrites entries, each key once. */
 export const putEntries: FamilyStatement<EntryColumns, never> = defineInFamily(
   'cache.set',
   (s, suffix) => /* sql */ `
-    select 1 from ${s}.cache_put${suffix}($1::text, $2::text[], $3::text[], $4::float8[], $5::text::jsonb)`,
+    select 1 from ${s}.cache_put${suffix}($1::text, $2::text[], $3::text[], $4::float8[], $5::text::jsonb, $6::boolean)`,
   (...columns) => columns,
 )
 
@@ -47,6 +48,6 @@ export const swapEntries: FamilyStatement<
 > = defineInFamily(
   'cache.swap',
   (s, suffix) => /* sql */ `
-    select * from ${s}.cache_swap${suffix}($1::text, $2::text[], $3::text[], $4::float8[], $6::text[]::bigint[], $5::text::jsonb)`,
+    select * from ${s}.cache_swap${suffix}($1::text, $2::text[], $3::text[], $4::float8[], $7::text[]::bigint[], $5::text::jsonb, $6::boolean)`,
   (...columns) => columns,
 )

@@ -2,13 +2,13 @@ import { defineInFamily, type FamilyStatement } from './in-family.js'
 
 /** Gives live entries another time to live, null for ever, and answers their keys. */
 export const touchEntries: FamilyStatement<
-  [namespace: string, keys: readonly string[], ttls: readonly (number | null)[]],
+  [namespace: string, keys: readonly string[], ttls: readonly (number | null)[], shared: boolean],
   { readonly key: string }
 > = defineInFamily(
   'cache.touch',
   (s, suffix) => /* sql */ `
-    select key from ${s}.cache_touch${suffix}($1::text, $2::text[], $3::float8[]) as key`,
-  (namespace, keys, ttls) => [namespace, keys, ttls],
+    select key from ${s}.cache_touch${suffix}($1::text, $2::text[], $3::float8[], $4::boolean) as key`,
+  (...parameters) => parameters,
 )
 
 /** Prolongs sliding entries that were read. */

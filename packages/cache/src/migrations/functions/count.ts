@@ -1,11 +1,13 @@
 import { entryTable, type Family } from '../family.js'
 import {
   ATTRIBUTES,
+  BE_PATIENT,
   bucket,
   COLUMNS,
   enter,
   leave,
   live,
+  PATIENCE,
   ROW_BYTES,
   VARIABLES,
 } from '../fragments.js'
@@ -24,11 +26,11 @@ export function countFunction(s: string, family: Family): string {
   const sum = `substr(e.value, 2)::numeric + substr(excluded.value, 2)::numeric`
   const keep = (column: string) =>
     `${column} = case when ${isLive} then e.${column} else excluded.${column} end`
-  return /* sql */ `create function ${s}.cache_count${family.suffix}(_namespace text, _keys text[], _deltas bigint[], _ttls float8[])
+  return /* sql */ `create function ${s}.cache_count${family.suffix}(_namespace text, _keys text[], _deltas bigint[], _ttls float8[], ${PATIENCE})
     returns table(key text, count text) ${ATTRIBUTES} as $body$
 #variable_conflict use_column
 declare ${VARIABLES}
-begin ${enter(s, { create: true, family })}
+begin ${enter(s, { create: true, family })} ${BE_PATIENT}
   ver := nextval('${s.replaceAll("'", "''")}.cache_version');
   return query
     insert into ${table} as e (${COLUMNS})

@@ -15,7 +15,7 @@ import {
 } from '../fragments.js'
 
 /** How long one of these functions waits for a row that a transaction holds. What it cannot have by then is busy. */
-const PATIENCE = '20ms'
+const LEASE_PATIENCE = '20ms'
 
 /**
  * Who loads a value holds the lease of its entry; all other writes end the lease, and with it the right to store what was loaded.
@@ -32,7 +32,7 @@ export function leaseFunctions(s: string, family: Family): string[] {
   const table = entryTable(s, family)
   const { suffix } = family
   const version = `nextval('${s.replaceAll("'", "''")}.cache_version')`
-  const patience = `perform set_config('lock_timeout', '${PATIENCE}', true);`
+  const patience = `perform set_config('lock_timeout', '${LEASE_PATIENCE}', true);`
   const done = `perform set_config('howdah.cache_write', '', true);`
   return [
     /* sql */ `create function ${s}.cache_lease${suffix}(_namespace text, _keys text[], _ms float8)

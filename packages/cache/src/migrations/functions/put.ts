@@ -2,17 +2,19 @@ import { entryTable, type Family } from '../family.js'
 import {
   ATTRIBUTES,
   assignments,
+  BE_PATIENT,
   COLUMNS,
   enter,
   INPUT,
   leave,
   live,
+  PATIENCE,
   PLAIN_INPUT,
   rowOf,
   VARIABLES,
 } from '../fragments.js'
 
-const PARAMETERS = `_namespace text, _keys text[], _values text[], _ttls float8[], _extras jsonb default null`
+const PARAMETERS = `_namespace text, _keys text[], _values text[], _ttls float8[], _extras jsonb default null, ${PATIENCE}`
 
 /**
  * The writes of whole values. Each takes its rows in the order of their keys, so that two batches over the same keys cannot
@@ -40,7 +42,7 @@ export function putFunctions(s: string, family: Family): string[] {
     where e.namespace = ns and e.key = r.key and ${condition}
     returning e.key`
   const begin = (create: boolean) =>
-    `${enter(s, { create, family })}\n  ver := nextval('${s.replaceAll("'", "''")}.cache_version');`
+    `${enter(s, { create, family })}${BE_PATIENT}\n  ver := nextval('${s.replaceAll("'", "''")}.cache_version');`
   const conditional = (name: string, parameters: string, create: boolean, statement: string) =>
     /* sql */ `create function ${s}.${name}${suffix}(${parameters}) returns table(key text, version text)
     ${ATTRIBUTES} as $body$

@@ -1,5 +1,14 @@
 import { entryTable, type Family } from '../family.js'
-import { ATTRIBUTES, enter, leave, live, ROW_BYTES, VARIABLES } from '../fragments.js'
+import {
+  ATTRIBUTES,
+  BE_PATIENT,
+  enter,
+  leave,
+  live,
+  PATIENCE,
+  ROW_BYTES,
+  VARIABLES,
+} from '../fragments.js'
 
 /**
  * Removes entries and answers the keys that were live.
@@ -9,12 +18,12 @@ import { ATTRIBUTES, enter, leave, live, ROW_BYTES, VARIABLES } from '../fragmen
  */
 export function removeFunction(s: string, family: Family): string {
   const table = entryTable(s, family)
-  return /* sql */ `create function ${s}.cache_remove${family.suffix}(_namespace text, _keys text[], _mark boolean default true)
+  return /* sql */ `create function ${s}.cache_remove${family.suffix}(_namespace text, _keys text[], _mark boolean default true, ${PATIENCE})
     returns setof text ${ATTRIBUTES} as $body$
 #variable_conflict use_column
 declare ${VARIABLES}
   removed text[];
-begin ${enter(s, { create: false, family })}
+begin ${enter(s, { create: false, family })} ${BE_PATIENT}
   select array_agg(e.key) filter (where e.live) into removed from (
     select e.key, ${live(s, 'e')} as live from ${table} e
     where e.namespace = ns and e.key = any(_keys) order by e.key for update

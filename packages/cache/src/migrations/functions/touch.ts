@@ -1,5 +1,14 @@
 import { entryTable, type Family } from '../family.js'
-import { ATTRIBUTES, bucket, enter, leave, live, VARIABLES } from '../fragments.js'
+import {
+  ATTRIBUTES,
+  BE_PATIENT,
+  bucket,
+  enter,
+  leave,
+  live,
+  PATIENCE,
+  VARIABLES,
+} from '../fragments.js'
 
 /**
  * - `cache_touch` gives live entries another time to live (null for ever) and answers their keys. What was to be served after
@@ -13,12 +22,12 @@ export function touchFunctions(s: string, family: Family): string[] {
       gone_at = ${end} + (e.gone_at - e.expires_at),
       expiry_bucket = ${bucket(`coalesce(${end} + (e.gone_at - e.expires_at), ${end})`)}`
   return [
-    /* sql */ `create function ${s}.cache_touch${family.suffix}(_namespace text, _keys text[], _ttls float8[])
+    /* sql */ `create function ${s}.cache_touch${family.suffix}(_namespace text, _keys text[], _ttls float8[], ${PATIENCE})
     returns setof text ${ATTRIBUTES} as $body$
 #variable_conflict use_column
 declare ${VARIABLES}
   touched text[];
-begin ${enter(s, { create: false, family })}
+begin ${enter(s, { create: false, family })} ${BE_PATIENT}
   with locked as materialized (
     select e.key from ${table} e where e.namespace = ns and e.key = any(_keys) order by e.key for update
   ), w as (
