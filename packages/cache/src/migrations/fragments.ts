@@ -84,7 +84,7 @@ export const ROW_BYTES = 140
  * `_ttls` has one time for each entry, or one for all. `_extras` has for each entry null or what only few need:
  * `{"b": base64, "g": grace in ms, "s": sliding in ms, "t": [tags], "o": original key}`.
  */
-export const INPUT = /* sql */ `
+export const INPUT: string = /* sql */ `
     select u.n, u.key, u.value, x.bin, x.expires_at, x.expires_at + x.grace as gone_at,
       octet_length(u.key) + octet_length(u.value) + coalesce(octet_length(x.bin), 0) + ${ROW_BYTES} as bytes,
       x.sliding, x.tags, x.original
@@ -102,7 +102,7 @@ export const INPUT = /* sql */ `
     ) x`
 
 /** The same for a write without extras, which costs the server a third less. */
-export const PLAIN_INPUT = /* sql */ `
+export const PLAIN_INPUT: string = /* sql */ `
     select u.n, u.key, u.value, null::bytea as bin, x.expires_at, null::timestamptz as gone_at,
       octet_length(u.key) + octet_length(u.value) + ${ROW_BYTES} as bytes,
       null::bigint as sliding, null::bigint[] as tags, null::text as original
