@@ -3,8 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { NearStore, type NewEntry } from '../src/near/near-store.js'
 
 function entry(key: string, bytes = 1): NewEntry<string> {
-  const times = { deadline: Number.POSITIVE_INFINITY, expiresAt: Number.POSITIVE_INFINITY }
-  return { key, value: key, encoded: undefined, version: '1', bytes, ...times }
+  return { key, value: key, encoded: undefined, deadline: Number.POSITIVE_INFINITY, bytes }
 }
 
 function visit(store: NearStore<string>, key: string): void {

@@ -3,18 +3,17 @@ import type { TestDatabase } from '@howdah/testkit'
 import pg from 'pg'
 import { migrations } from '../src/migrations/index.js'
 import { Near } from '../src/near/near.js'
-import { nearLink } from '../src/near/near-link.js'
 
 interface Row {
   value: string
-  version: string
   ttl: number | null
 }
 
 const read = defineStatement<[namespace: string, key: string], Row>(
   'test.read',
-  (s) => `select e.value, e.version::text as version,
-      extract(epoch from e.expires_at - statement_timestamp())::float8 * 1000 as ttl
+  (
+    s,
+  ) => `select e.value, extract(epoch from e.expires_at - statement_timestamp())::float8 * 1000 as ttl
     from ${s}.cache_entry e where e.namespace = (select id from ${s}.cache_namespace where name = $1::text)
       and e.key = $2::text and (e.expires_at is null or e.expires_at > statement_timestamp())`,
   (namespace, key) => [namespace, key],
@@ -40,7 +39,7 @@ export class NearApp implements AsyncDisposable {
     this.pool = new pg.Pool({ connectionString: url, max: 4 })
     this.pool.on('error', () => {})
     this.db = Database.from(this.pool, { ...rest, hub: { liveness: '1m', ...rest.hub } })
-    this.near = new Near(nearLink(this.db), {
+    this.near = new Near(this.db, {
       namespace,
       logged: false,
       maxBytes: 1_000_000,
@@ -60,9 +59,9 @@ export class NearApp implements AsyncDisposable {
       this.near.abandon(fill)
       return undefined
     }
-    const { value, version, ttl } = row
+    const { value, ttl } = row
     const bytes = value.length
-    this.near.store(fill, { value, encoded: value, bytes, version, ttl, sliding: null })
+    this.near.store(fill, { value, encoded: undefined, bytes, ttl, sliding: false })
     return value
   }
 

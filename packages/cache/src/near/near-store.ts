@@ -11,18 +11,15 @@
  * set, is one of them.
  */
 
-/** One entry; times are milliseconds of `performance.now()`. */
+/** One entry; its time is in milliseconds of `performance.now()`. */
 export interface NearEntry<Encoded> {
   readonly key: string
   /** The value, where nobody can change it; else `undefined`. */
   readonly value: unknown
   /** What the value is decoded from anew for each reader; `undefined` where {@link NearEntry.value} is it. */
   readonly encoded: Encoded | undefined
-  readonly version: string
-  /** Up to when it may be served from memory. */
+  /** Up to when it may be served; `Infinity` where that has no end. */
   readonly deadline: number
-  /** When it expires; `Infinity` for never. */
-  readonly expiresAt: number
   readonly bytes: number
   /** Whether it was read since the hand last came by. */
   visited: boolean
@@ -33,7 +30,7 @@ export interface NearEntry<Encoded> {
 /** What is put in. */
 export type NewEntry<Encoded> = Pick<
   NearEntry<Encoded>,
-  'key' | 'value' | 'encoded' | 'version' | 'deadline' | 'expiresAt' | 'bytes'
+  'key' | 'value' | 'encoded' | 'deadline' | 'bytes'
 >
 
 /** The entries of one near cache. */

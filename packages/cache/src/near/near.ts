@@ -11,7 +11,8 @@
  * - So no hit misses a write that was acknowledged more than `maxStale` before the read began, however messages are lost.
  * - An entry is served until it expires by the clock of the database: the time left is counted from before the read was sent.
  */
-import type { NearLink } from './near-link.js'
+import type { Database, TransactionHandle } from '@howdah/core'
+import { type NearLink, nearLink } from './near-link.js'
 import type { NearMember } from './near-member.js'
 import type { ResolvedNearOptions } from './near-options.js'
 import { type NearEntry, NearStore } from './near-store.js'
@@ -31,15 +32,16 @@ export interface NearFill {
 
 /** A value that was read. */
 export interface NearRead<Encoded> {
+  /** The value, where nobody can change it; else `undefined`. */
   readonly value: unknown
-  readonly encoded: Encoded
-  /** Bytes that `encoded` takes. */
+  /** What it is decoded from for each reader; `undefined` where `value` is it. */
+  readonly encoded: Encoded | undefined
+  /** Bytes that they take. */
   readonly bytes: number
-  readonly version: string
   /** Milliseconds left when the database answered; null for ever. */
   readonly ttl: number | null
-  /** Milliseconds by which each read prolongs the entry; null where reads do not. */
-  readonly sliding: number | null
+  /** Whether reads prolong the entry. */
+  readonly sliding: boolean
 }
 
 /** What a near cache tells about itself. */
@@ -69,16 +71,15 @@ export interface NearInit extends ResolvedNearOptions {
  * Bytes of an entry beside key and value. Measured with Node 20: 215 for the map, the list and the strings' headers.
  */
 const ENTRY_BYTES = 230
-/** An entry is read anew after this time, so that the database knows which ones are in use and keeps those. */
-const MAX_AGE_MS = 30_000
-/** The part of a sliding time to live after which a read prolongs it in the database. */
-const SLIDES_AFTER = 0.1
+/** The part of its time that an entry of sliding expiry is served for, before a read prolongs it in the database. */
+const SERVED_OF_SLIDING = 0.1
 
 /** Keeps the values that one cache has read. */
 export class Near<Encoded> implements NearMember {
   readonly namespace: string
   readonly logged: boolean
   readonly maxStale: number
+  readonly #db: Database
   readonly #link: NearLink
   readonly #proof: { readonly sentAt: number }
   readonly #onError: (error: unknown) => void
@@ -91,12 +92,14 @@ export class Near<Encoded> implements NearMember {
   #misses = 0
   #flushes = 0
 
-  constructor(link: NearLink, { namespace, logged, maxBytes, maxStale, onError }: NearInit) {
+  /** Does no I/O: everything begins with the first read. */
+  constructor(db: Database, { namespace, logged, maxBytes, maxStale, onError }: NearInit) {
     this.namespace = namespace
     this.logged = logged
     this.maxStale = maxStale
-    this.#link = link
-    this.#proof = link.proof
+    this.#db = db
+    this.#link = nearLink(db)
+    this.#proof = this.#link.proof
     this.#onError = onError
     this.#store = new NearStore(maxBytes)
   }
@@ -140,17 +143,13 @@ export class Near<Encoded> implements NearMember {
     if (fill === undefined) return
     this.abandon(fill)
     if (!this.mayStore(fill)) return
-    const { value, encoded, bytes, version, ttl, sliding } = read
-    const expiresAt = fill.startedAt + (ttl ?? Number.POSITIVE_INFINITY)
-    const reread = Math.min(MAX_AGE_MS, (sliding ?? Number.POSITIVE_INFINITY) * SLIDES_AFTER)
-    const immutable = value === null || (typeof value !== 'object' && typeof value !== 'function')
+    const { value, encoded, bytes, ttl, sliding } = read
+    const served = (ttl ?? Number.POSITIVE_INFINITY) * (sliding ? SERVED_OF_SLIDING : 1)
     this.#store.put({
       key: fill.key,
-      value: immutable ? value : undefined,
-      encoded: immutable ? undefined : encoded,
-      version,
-      deadline: Math.min(expiresAt, fill.startedAt + reread),
-      expiresAt,
+      value,
+      encoded,
+      deadline: fill.startedAt + served,
       bytes: ENTRY_BYTES + textBytes(fill.key) + bytes,
     })
   }
@@ -164,6 +163,24 @@ export class Near<Encoded> implements NearMember {
   /** Tells whether nothing has changed since a fill began that its read may not have seen. */
   protected mayStore(fill: NearFill): boolean {
     return this.#open && !fill.dirty && fill.epoch === this.#epoch
+  }
+
+  /**
+   * Runs a write of this process: its keys, or everything for `null`, are forgotten when it is made, and once more before it is
+   * acknowledged. Of a transaction of another library we do not see the end; there the message of the write does it.
+   */
+  async change<T>(
+    keys: readonly string[] | null,
+    client: TransactionHandle | undefined,
+    write: () => Promise<T>,
+  ): Promise<T> {
+    const forget = () => (keys === null ? this.flush() : this.forget(keys))
+    forget()
+    try {
+      return await write()
+    } finally {
+      this.#db.afterCommit(client, forget)
+    }
   }
 
   forget(keys: readonly string[]): void {
