@@ -6,7 +6,7 @@
  * - Calls of one process on one key take effect in the order they were made.
  * - One loader of a key runs at a time, in all processes together (loads.ts says how, and what ends its right to store).
  */
-import { Database, type Duration, Emitter, type TransactionHandle } from '@howdah/core'
+import { Database, type Duration, Emitter } from '@howdah/core'
 import { EntryStore } from './entry-store.js'
 import { cacheError } from './errors.js'
 import { type CacheEvents, type CacheStats, Counters } from './events.js'
@@ -14,6 +14,7 @@ import { storedKey } from './key.js'
 import { list } from './listing.js'
 import { type LoadContext, Loads } from './loads.js'
 import { Maintenance } from './maintenance.js'
+import { Near } from './near/near.js'
 import { open } from './opening.js'
 import {
   assertNamespace,
@@ -22,18 +23,21 @@ import {
   type GetOptions,
   type GetOrSetOptions,
   type IncrementOptions,
+  isStrong,
   type ResolvedCacheOptions,
   resolveOptions,
   type SetOptions,
   type WriteOptions,
 } from './options.js'
 import { planLoad } from './plan-load.js'
-import { Reader } from './reader.js'
+import { type Found, Reader } from './reader.js'
 import { readUsage } from './sql/maintain.js'
 import { clearNamespace, invalidateTags } from './sql/namespace.js'
 import { trace } from './trace.js'
 import { decodeValue } from './value.js'
 import { lifetime, toWrite, type Write } from './write.js'
+
+const NO_OPTIONS: GetOptions & GetOrSetOptions = Object.freeze({})
 
 /** A live entry. */
 export interface CacheEntry<T = unknown> {
@@ -63,6 +67,7 @@ export class Cache {
   readonly #source: CacheOptions
   readonly #options: ResolvedCacheOptions
   readonly #db: Database
+  readonly #near: Near<string> | undefined
   readonly #store: EntryStore
   readonly #reader: Reader
   readonly #loads: Loads
@@ -83,17 +88,18 @@ export class Cache {
     this.#source = options
     this.#options = resolveOptions(options)
     this.#db = Database.from(options.pool)
-    this.#store = new EntryStore(this.#db, this.#options)
     const onError = (error: unknown) => this.#events.emit('error', error)
-    this.#reader = new Reader(this.#store, onError)
+    const { namespace, logged, codec, near } = this.#options
+    if (near !== undefined) this.#near = new Near(this.#db, { namespace, logged, onError, ...near })
+    this.#store = new EntryStore(this.#db, this.#options, this.#near)
+    this.#reader = new Reader(this.#store, codec, this.#near, onError)
     this.#loads = new Loads(this.#store)
     const onEvict = (count: number) => {
       this.#counters.evictions += count
       this.#events.emit('evict', count)
     }
     this.#maintenance = new Maintenance(this.#db, this.#store, this.#options, onEvict, onError)
-    const target = this.#options.namespace
-    this.#context = () => ({ target })
+    this.#context = () => ({ target: namespace })
   }
 
   /** Name of the namespace, with those it lies in: `shop:prices`. */
@@ -126,22 +132,23 @@ export class Cache {
    *
    * @throws {@link HowdahError} CACHE_INVALID_KEY, CACHE_UNREADABLE_VALUE, CACHE_CLOSED
    */
-  async get<T = unknown>(key: string, { client }: GetOptions = {}): Promise<T | undefined> {
-    const stored = await this.#readStored(key, client)
-    return stored === undefined ? undefined : (decodeValue(stored, this.#options.codec) as T)
+  async get<T = unknown>(key: string, options: GetOptions = NO_OPTIONS): Promise<T | undefined> {
+    const found = this.#recall(key, options) ?? (await this.#read(key, options))
+    return found === undefined ? undefined : (this.#reader.decode(found) as T)
   }
 
   /** Answers the values of those keys that have one, in the order of the keys. */
   async getMany<T = unknown>(
     keys: Iterable<string>,
-    { client }: GetOptions = {},
+    options: GetOptions = NO_OPTIONS,
   ): Promise<Map<string, T>> {
     const wanted = [...new Set(keys)]
-    const found = await Promise.all(wanted.map((key) => this.#readStored(key, client)))
+    const all = await Promise.all(
+      wanted.map((key) => this.#recall(key, options) ?? this.#read(key, options)),
+    )
     const values = new Map<string, T>()
-    for (const [at, stored] of found.entries()) {
-      if (stored === undefined) continue
-      values.set(wanted[at] as string, decodeValue(stored, this.#options.codec) as T)
+    for (const [at, found] of all.entries()) {
+      if (found !== undefined) values.set(wanted[at] as string, this.#reader.decode(found) as T)
     }
     return values
   }
@@ -161,8 +168,8 @@ export class Cache {
   }
 
   /** Tells whether a key has a live value, be it `null` or `undefined`. */
-  async has(key: string, { client }: GetOptions = {}): Promise<boolean> {
-    return (await this.#readStored(key, client)) !== undefined
+  async has(key: string, options: GetOptions = NO_OPTIONS): Promise<boolean> {
+    return (this.#recall(key, options) ?? (await this.#read(key, options))) !== undefined
   }
 
   /** Answers the milliseconds a key has left to live: `null` for ever, `undefined` where there is no value. */
@@ -334,8 +341,8 @@ export class Cache {
     options: GetOrSetOptions = {},
   ): Promise<T> {
     const plan = planLoad(key, load, options, this.#options)
-    const cached = await this.#readStored(key)
-    if (cached !== undefined) return decodeValue(cached, this.#options.codec) as T
+    const cached = this.#recall(key, options) ?? (await this.#read(key, options))
+    if (cached !== undefined) return this.#reader.decode(cached) as T
     return trace.getOrSet.run(this.#context, () =>
       this.#loads.get(plan, {
         onLoad: () => this.#counters.loads++,
@@ -364,14 +371,18 @@ export class Cache {
     if (checked.length === 0) return
     if (!this.#open) await this.#ready()
     const statement = invalidateTags(this.#db.schema, this.#options.namespace, checked)
-    await trace.invalidateTags.run(this.#context, () => this.#db.query(statement, client))
+    await trace.invalidateTags.run(this.#context, () =>
+      this.#store.change(null, client, () => this.#db.query(statement, client)),
+    )
   }
 
   /** Forgets every entry of this namespace, at once however many there are. Namespaces below it keep theirs. */
   async clear({ client }: WriteOptions = {}): Promise<void> {
     if (!this.#open) await this.#ready()
     const statement = clearNamespace(this.#db.schema, this.#options.namespace)
-    await trace.clear.run(this.#context, () => this.#db.query(statement, client))
+    await trace.clear.run(this.#context, () =>
+      this.#store.change(null, client, () => this.#db.query(statement, client)),
+    )
     this.#maintenance.wrote(0)
   }
 
@@ -400,6 +411,7 @@ export class Cache {
       entries: Math.round(entries),
       bytes: Math.round(bytes),
       estimated: share < 1,
+      near: this.#near?.stats(),
     }
   }
 
@@ -416,12 +428,25 @@ export class Cache {
     return this.close()
   }
 
-  async #readStored(key: string, client?: TransactionHandle): Promise<string | undefined> {
+  /** Answers from memory, where that is there and may answer. */
+  #recall(key: string, { client, consistency }: GetOptions): Found | undefined {
+    if (this.#near === undefined || client !== undefined) return undefined
+    if (isStrong(consistency, this.#options.strong)) return undefined
+    const found = this.#reader.recall(key)
+    if (found === undefined) return undefined
+    this.#counters.hits++
+    this.#counters.nearHits++
+    this.#maintenance.read(found.key)
+    if (this.#events.listenerCount('hit') > 0) this.#events.emit('hit', key, true)
+    return found
+  }
+
+  async #read(key: string, { client }: GetOptions): Promise<Found | undefined> {
     const stored = storedKey(key)
     if (!this.#open) await this.#ready()
-    const value = await trace.get.run(this.#context, () => this.#reader.read(stored, client))
-    this.#noteRead(key, stored, value !== undefined)
-    return value
+    const found = await trace.get.run(this.#context, () => this.#reader.read(stored, client))
+    this.#noteRead(key, stored, found !== undefined)
+    return found
   }
 
   #noteRead(key: string, stored: string, hit: boolean): void {

@@ -13,6 +13,7 @@ import {
   sqlState,
   type TransactionHandle,
 } from '@howdah/core'
+import type { Near } from './near/near.js'
 import type { ResolvedCacheOptions } from './options.js'
 import { countEntries } from './sql/count-entries.js'
 import { type EntryRow, getEntries } from './sql/get-entries.js'
@@ -72,6 +73,7 @@ export class EntryStore {
   readonly #db: Database
   readonly #namespace: string
   readonly #logged: boolean
+  readonly #near: Near<string> | undefined
   readonly #counts = new Map<
     string,
     { readonly count: Count; readonly done: Promise<number | undefined> }
@@ -97,8 +99,13 @@ export class EntryStore {
   /** Prolongs a sliding entry. */
   readonly slide: (key: string) => Promise<void>
 
-  constructor(db: Database, { namespace, logged }: ResolvedCacheOptions) {
+  constructor(
+    db: Database,
+    { namespace, logged }: ResolvedCacheOptions,
+    near: Near<string> | undefined,
+  ) {
     this.#db = db
+    this.#near = near
     this.#namespace = namespace
     this.#logged = logged
     this.#read = this.#byKey('share', (keys) => this.#selectValues(keys))
@@ -111,7 +118,8 @@ export class EntryStore {
     this.#touch = this.#operation('last', (touches: readonly Touch[]) => this.#touchAll(touches))
     this.#count = this.#operation('queue', (counts: readonly Count[]) => this.#countAll(counts))
     this.lease = this.#byKey('share', (keys) => this.#leaseAll(keys))
-    this.fill = this.#operation('queue', (fills: readonly Fill[]) => this.#fillAll(fills))
+    const fill = this.#operation('queue', (fills: readonly Fill[]) => this.#fillAll(fills))
+    this.fill = (one) => this.change([one.key], undefined, () => fill(one))
     this.slide = this.#byKey('share', (keys) => this.#slideAll(keys))
     this.release = this.#operation('queue', (leases: readonly HeldLease[]) =>
       this.#none(leases, releaseLeases(...this.#leases(leases))),
@@ -131,52 +139,84 @@ export class EntryStore {
       : (await this.#selectEntries([key], client))[0]
   }
 
-  async put(writes: readonly Write[], client?: TransactionHandle): Promise<void> {
-    if (client !== undefined) await Promise.all(await this.#putAll(writes, client))
-    else if (writes.length === 1) await this.#put(writes[0] as Write)
-    else await Promise.all(writes.map(this.#put))
+  /**
+   * Runs a write to keys, or to everything for `null`. Memory forgets them when it is called, and before it is answered: no read
+   * after that finds there what was before.
+   */
+  change<T>(
+    keys: readonly string[] | null,
+    client: TransactionHandle | undefined,
+    write: () => Promise<T>,
+  ): Promise<T> {
+    return this.#near === undefined ? write() : this.#near.change(keys, client, write)
+  }
+
+  put(writes: readonly Write[], client?: TransactionHandle): Promise<void> {
+    const keys = this.#near === undefined ? null : writes.map(({ key }) => key)
+    return this.change(keys, client, async () => {
+      if (client !== undefined) await Promise.all(await this.#putAll(writes, client))
+      else if (writes.length === 1) await this.#put(writes[0] as Write)
+      else await Promise.all(writes.map(this.#put))
+    })
   }
 
   /** Answers the new version, or `undefined` where a live entry is. */
   async add(write: Write, client?: TransactionHandle): Promise<string | undefined> {
-    return client === undefined ? this.#add(write) : (await this.#addAll([write], client))[0]
+    return this.change([write.key], client, async () =>
+      client === undefined ? this.#add(write) : (await this.#addAll([write], client))[0],
+    )
   }
 
   /** Answers the new version, or `undefined` where no live entry is. */
   async replace(write: Write, client?: TransactionHandle): Promise<string | undefined> {
-    return client === undefined
-      ? this.#replace(write)
-      : (await this.#replaceAll([write], client))[0]
+    return this.change([write.key], client, async () =>
+      client === undefined ? this.#replace(write) : (await this.#replaceAll([write], client))[0],
+    )
   }
 
   /** Answers the new version, or `undefined` where the entry has another. */
   async swap(swap: Swap, client?: TransactionHandle): Promise<string | undefined> {
-    return client === undefined ? this.#swap(swap) : (await this.#swapAll([swap], client))[0]
+    return this.change([swap.key], client, async () =>
+      client === undefined ? this.#swap(swap) : (await this.#swapAll([swap], client))[0],
+    )
   }
 
   /** Answers for each key whether it held a live value. */
   async remove(keys: readonly string[], client?: TransactionHandle): Promise<readonly boolean[]> {
-    return client === undefined
-      ? Promise.all(keys.map(this.#remove))
-      : Promise.all(await this.#removeAll(keys, client))
+    return this.change(keys, client, async () =>
+      Promise.all(
+        client === undefined ? keys.map(this.#remove) : await this.#removeAll(keys, client),
+      ),
+    )
   }
 
   async touch(key: string, ttl: number | null, client?: TransactionHandle): Promise<boolean> {
     const touch = { key, ttl }
-    return client === undefined
-      ? this.#touch(touch)
-      : (await this.#touchAll([touch], client))[0] === true
+    return this.change([key], client, async () =>
+      client === undefined
+        ? this.#touch(touch)
+        : (await this.#touchAll([touch], client))[0] === true,
+    )
   }
 
   /**
    * Adds to a counter and answers its new value, or `undefined` where it cannot be added to. Calls that wait for the same counter
    * are added up into one statement; each is answered the value it would have seen alone.
    */
-  async count(
+  count(
     key: string,
     by: number,
     ttl: number | null,
     client?: TransactionHandle,
+  ): Promise<number | undefined> {
+    return this.change([key], client, () => this.#addUp(key, by, ttl, client))
+  }
+
+  async #addUp(
+    key: string,
+    by: number,
+    ttl: number | null,
+    client: TransactionHandle | undefined,
   ): Promise<number | undefined> {
     if (client !== undefined) {
       const [count] = await this.#countAll([{ key, total: by, taken: false, ttl }], client)

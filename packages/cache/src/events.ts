@@ -1,3 +1,5 @@
+import type { NearStats } from './near/near.js'
+
 /** Events of a {@link Cache}. Keys are the application's own where it gave them, else as they are stored. */
 export interface CacheEvents {
   /** A read found a live value; `near` where it came from memory. */
@@ -38,6 +40,8 @@ export interface CacheStats {
   readonly bytes: number
   /** Whether `entries` and `bytes` were estimated from a sample rather than counted. */
   readonly estimated: boolean
+  /** What this process holds in memory; `undefined` where it is to hold nothing. */
+  readonly near: NearStats | undefined
 }
 
 /** Counters behind {@link CacheStats}. */

@@ -8,8 +8,11 @@ export type { CacheErrorCode } from './errors.js'
 export type { CacheEvents, CacheStats } from './events.js'
 export type { LoadContext } from './loads.js'
 export { migrations } from './migrations/index.js'
+export type { NearStats } from './near/near.js'
+export type { NearOptions } from './near/near-options.js'
 export type {
   CacheOptions,
+  Consistency,
   GetOptions,
   GetOrSetOptions,
   IncrementOptions,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { cacheError } from './errors.js'
 
 /** Marks a key stored as a digest; a key of the application's that starts with it is stored so too, so the two never meet. */
-const DIGEST_MARK = '#'
+export const DIGEST_MARK = '#'
 /** Marks the digest of a key that SQL cannot say, so that it meets none that SQL can. */
 const RAW_DIGEST_MARK = '##'
 /** A btree entry holds about 2,700 bytes. The SQL function `cache_key` has the same rule. */

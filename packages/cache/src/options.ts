@@ -5,6 +5,11 @@ import {
   type TransactionHandle,
 } from '@howdah/core'
 import { cacheError } from './errors.js'
+import {
+  type NearOptions,
+  type ResolvedNearOptions,
+  resolveNearOptions,
+} from './near/near-options.js'
 import type { CacheCodec, EncodingOptions } from './value.js'
 
 /** Options of {@link Cache}. */
@@ -36,10 +41,22 @@ export interface CacheOptions {
   readonly maxBytes?: number | undefined
   /** Entries the namespace may hold. @defaultValue no limit */
   readonly maxEntries?: number | undefined
+  /** Keeps what was read in the memory of this process, up to `maxStale` behind the database. @defaultValue it is not kept */
+  readonly near?: NearOptions | undefined
+  /** How reads are made that do not say. @defaultValue `'near'` */
+  readonly consistency?: Consistency | undefined
 }
+
+/**
+ * `'near'` reads may be answered from the memory of this process, if the cache keeps anything there; `'strong'` ones come from the
+ * database, and see every write that was acknowledged before.
+ */
+export type Consistency = 'near' | 'strong'
 
 /** Options of reads. */
 export interface GetOptions {
+  /** Whether memory may answer. With a client it never does. @defaultValue the cache's `consistency` */
+  readonly consistency?: Consistency | undefined
   /** A transaction to read in, so that its own writes are seen. */
   readonly client?: TransactionHandle | undefined
 }
@@ -72,6 +89,8 @@ export interface IncrementOptions extends WriteOptions {
 
 /** Options of {@link Cache.getOrSet}. */
 export interface GetOrSetOptions {
+  /** Whether memory may answer. @defaultValue the cache's `consistency` */
+  readonly consistency?: Consistency | undefined
   /** How long a loaded value lives. @defaultValue the cache's `ttl` */
   readonly ttl?: Duration | null | undefined
   /** How long a loaded `null` or `undefined` lives. @defaultValue as other values */
@@ -97,6 +116,8 @@ export interface ResolvedCacheOptions extends EncodingOptions {
   readonly logged: boolean
   readonly maxBytes: number | null
   readonly maxEntries: number | null
+  readonly near: ResolvedNearOptions | undefined
+  readonly strong: boolean
 }
 
 const MAX_NAMESPACE_BYTES = 512
@@ -106,6 +127,7 @@ const MAX_TAGS = 128
 export function resolveOptions(options: CacheOptions): ResolvedCacheOptions {
   const { namespace = 'default', ttl = null, sliding = false, jitter = 0, codec } = options
   const { maxValueBytes = 1024 * 1024, compress, durability = 'unlogged' } = options
+  const { near, consistency } = options
   assertNamespace(namespace)
   if (typeof sliding !== 'boolean') throw invalid('sliding must be true or false.')
   if (!(typeof jitter === 'number' && jitter >= 0 && jitter < 1)) {
@@ -130,7 +152,16 @@ export function resolveOptions(options: CacheOptions): ResolvedCacheOptions {
     maxBytes: options.maxBytes === undefined ? null : positive('maxBytes', options.maxBytes),
     maxEntries:
       options.maxEntries === undefined ? null : positive('maxEntries', options.maxEntries),
+    near: near === undefined ? undefined : resolveNearOptions(near),
+    strong: isStrong(consistency, false),
   })
+}
+
+/** @throws {@link HowdahError} CACHE_INVALID_OPTION */
+export function isStrong(consistency: Consistency | undefined, byDefault: boolean): boolean {
+  if (consistency === undefined) return byDefault
+  if (consistency === 'strong' || consistency === 'near') return consistency === 'strong'
+  throw invalid("consistency must be 'near' or 'strong'.")
 }
 
 /** Milliseconds of a time to live; zero would be an entry that never was, so it is refused. */

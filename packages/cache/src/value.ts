@@ -59,6 +59,23 @@ export function decodeValue(stored: string, codec: CacheCodec | undefined): unkn
   }
 }
 
+/** What {@link decodeValue} reads faster, where a value is compressed; else what was given. */
+export function inflated(stored: string): string {
+  if (stored[0] === 'z') return inflate(stored).toString()
+  if (stored[0] === 'Z') return `b${inflate(stored).toString('base64')}`
+  return stored
+}
+
+/** Tells whether all may share one decoded value, because nobody can change it. */
+export function isImmutable(stored: string): boolean {
+  if (stored[0] === 'j') return stored[1] !== '{' && stored[1] !== '['
+  return 'sniu'.includes(stored.charAt(0))
+}
+
+function inflate(stored: string): Buffer {
+  return inflateRawSync(Buffer.from(stored.slice(1), 'base64'))
+}
+
 function encode(value: unknown): string | Tagged {
   switch (typeof value) {
     case 'string':
@@ -143,9 +160,9 @@ function decodeOther(stored: string, codec: CacheCodec | undefined): unknown {
     case 'b':
       return Buffer.from(rest, 'base64')
     case 'z':
-      return decodeValue(inflateRawSync(Buffer.from(rest, 'base64')).toString(), codec)
+      return decodeValue(inflate(stored).toString(), codec)
     case 'Z':
-      return inflateRawSync(Buffer.from(rest, 'base64'))
+      return inflate(stored)
     case 'c':
       return decodeWith(codec, rest)
     case 'k':

@@ -12,6 +12,7 @@ import { sweepFunctions } from './functions/sweep.js'
 import { tagFunction } from './functions/tags.js'
 import { tellFunctions, tellTrigger } from './functions/tell.js'
 import { touchFunctions } from './functions/touch.js'
+import { nearFunctions } from './near.js'
 import { createTables, dropTables } from './tables.js'
 
 /**
@@ -40,6 +41,7 @@ function functions(s: string): string[] {
     tagFunction(s),
     clearFunction(s),
     ...sweepFunctions(s),
+    ...nearFunctions(s),
     ...sqlApi(s),
   ]
 }

@@ -16,6 +16,7 @@ export function createTables(s: string): string[] {
       id integer not null unique default nextval('${s.replaceAll("'", "''")}.cache_namespace_id'),
       logged boolean not null,
       near_until timestamptz,
+      near_epoch uuid,
       tag_floor bigint not null default 0
     ) with (fillfactor = 50)`,
     /* sql */ `create table ${s}.cache_garbage (
