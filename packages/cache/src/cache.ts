@@ -10,7 +10,7 @@ import { Database, type Duration, Emitter } from '@howdah/core'
 import { EntryStore } from './entry-store.js'
 import { cacheError } from './errors.js'
 import { type CacheEvents, type CacheStats, Counters } from './events.js'
-import { storedKey } from './key.js'
+import { originalOf, storedKey } from './key.js'
 import { list } from './listing.js'
 import { type LoadContext, Loads } from './loads.js'
 import { Maintenance } from './maintenance.js'
@@ -305,9 +305,8 @@ export class Cache {
     const stored = storedKey(key)
     const ms = lifetime(ttl, this.#options)
     if (!this.#open) await this.#ready()
-    const count = await trace.increment.run(this.#context, () =>
-      this.#store.count(stored, by, ms, client),
-    )
+    const counter = { key: stored, by, ttl: ms, original: originalOf(key, stored) ?? null }
+    const count = await trace.increment.run(this.#context, () => this.#store.count(counter, client))
     if (count === undefined) {
       throw cacheError(
         'CACHE_INVALID_COUNTER',

@@ -3,6 +3,7 @@
  *
  * Invariants
  * - Calls of one process on one key take effect in the order they were made, whichever kind they are (the coalescer keeps it).
+ *   Only a read does not wait for a write that waits for a transaction of someone's.
  *   Calls with a client do not queue: they run in the caller's transaction, when it calls.
  * - Every call for many keys is one statement for each thousand of them.
  */
@@ -58,6 +59,13 @@ interface Count {
   total: number
   taken: boolean
   readonly ttl: number | null
+  /** JSON of a key that is stored as a digest. */
+  readonly original: string | null
+}
+
+/** What one call adds to a counter. */
+export interface Addition extends Pick<Count, 'key' | 'ttl' | 'original'> {
+  readonly by: number
 }
 
 /** How long a lease holds without being prolonged: so long others wait for a process that died while it loaded. */
@@ -78,6 +86,9 @@ export class EntryStore {
     string,
     { readonly count: Count; readonly done: Promise<number | undefined> }
   >()
+
+  /** Keys whose writers wait for a transaction of someone's, and the end of the last of them. */
+  readonly #alone = new Map<string, Promise<void>>()
 
   readonly #read: (key: string) => Promise<ValueRow | undefined>
   readonly #readEntry: (key: string) => Promise<EntryRow | undefined>
@@ -203,29 +214,23 @@ export class EntryStore {
    * Adds to a counter and answers its new value, or `undefined` where it cannot be added to. Calls that wait for the same counter
    * are added up into one statement; each is answered the value it would have seen alone.
    */
-  count(
-    key: string,
-    by: number,
-    ttl: number | null,
-    client?: TransactionHandle,
-  ): Promise<number | undefined> {
-    return this.change([key], client, () => this.#addUp(key, by, ttl, client))
+  count(addition: Addition, client?: TransactionHandle): Promise<number | undefined> {
+    return this.change([addition.key], client, () => this.#addUp(addition, client))
   }
 
   async #addUp(
-    key: string,
-    by: number,
-    ttl: number | null,
+    { by, ...counter }: Addition,
     client: TransactionHandle | undefined,
   ): Promise<number | undefined> {
+    const { key } = counter
     if (client !== undefined) {
-      const [count] = await this.#countAll([{ key, total: by, taken: false, ttl }], client)
+      const [count] = await this.#countAll([{ ...counter, total: by, taken: false }], client)
       return count
     }
     let waiting = this.#counts.get(key)
     const fits = waiting !== undefined && !waiting.count.taken
     if (waiting === undefined || !fits || !Number.isSafeInteger(waiting.count.total + by)) {
-      const count: Count = { key, total: 0, taken: false, ttl }
+      const count: Count = { ...counter, total: 0, taken: false }
       waiting = { count, done: this.#count(count) }
       this.#counts.set(key, waiting)
     }
@@ -341,14 +346,15 @@ export class EntryStore {
     const add = (some: readonly Count[], shared: boolean) => {
       const totals = some.map((one) => one.total)
       const ttls = some.map((one) => one.ttl)
-      return countEntries(...this.#where, keysOf(some), totals, ttls, shared)
+      const originals = some.map((one) => one.original)
+      return countEntries(...this.#where, keysOf(some), totals, ttls, originals, shared)
     }
     return this.#write(counts, client, add, (row) => (row ? Number(row.count) : undefined))
   }
 
   /**
    * Runs a write of several keys. Where a transaction of someone's holds one of their rows, each key goes alone, so that only the
-   * callers of that key wait for it, and their connection.
+   * writers of that key wait for it, in the order of their calls and with one connection. Readers are answered what is committed.
    */
   async #write<
     Input extends { readonly key: string },
@@ -360,16 +366,36 @@ export class EntryStore {
     statement: (inputs: readonly Input[], shared: boolean) => Statement<Row>,
     output: (row: Row | undefined) => Output,
   ): Promise<Answer<Output>[]> {
+    const alone = (input: Input) =>
+      this.#afterOthers(input.key, async () => {
+        const rows = await this.#db.query(statement([input], false))
+        return output(rows[0])
+      })
+    if (client === undefined && inputs.some(({ key }) => this.#alone.has(key))) {
+      const free = inputs.filter(({ key }) => !this.#alone.has(key))
+      const waiting = new Map<Input, Answer<Output>>()
+      for (const input of inputs) if (this.#alone.has(input.key)) waiting.set(input, alone(input))
+      const answers = free.length === 0 ? [] : await this.#write(free, client, statement, output)
+      for (const [at, input] of free.entries()) waiting.set(input, answers[at] as Answer<Output>)
+      return inputs.map((input) => waiting.get(input) as Answer<Output>)
+    }
     try {
       const rows = await this.#db.query(statement(inputs, client === undefined), client)
       return inOrder(keysOf(inputs), rows).map(output)
     } catch (error) {
       if (client !== undefined || sqlState(error) !== LOCK_NOT_AVAILABLE) throw error
-      return inputs.map(async (input) => {
-        const rows = await this.#db.query(statement([input], false))
-        return output(rows[0])
-      })
+      return inputs.map(alone)
     }
+  }
+
+  /** Runs what is to be done with a key once nothing else that went alone waits for it. */
+  #afterOthers<Output>(key: string, run: () => Promise<Output>): Promise<Output> {
+    const answer = (this.#alone.get(key) ?? Promise.resolve()).then(run)
+    const end: Promise<void> = answer.then(nothing, nothing).then(() => {
+      if (this.#alone.get(key) === end) this.#alone.delete(key)
+    })
+    this.#alone.set(key, end)
+    return answer
   }
 
   async #leaseAll(keys: readonly string[]): Promise<LeaseRow[]> {
@@ -408,6 +434,8 @@ export class EntryStore {
     return [this.#db.schema, this.#logged, this.#namespace, keys, tokens] as const
   }
 }
+
+function nothing(): void {}
 
 function inOrder<Row extends { readonly key: string }>(
   keys: readonly string[],

@@ -27,11 +27,11 @@ export function enter(s: string, { create, family }: { create: boolean; family: 
     into ns, near from ${s}.cache_namespace n where n.name = _namespace`
   return /* sql */ `
   perform pg_current_xact_id();
-  perform set_config('howdah.cache_write', 'on', true);
   ${find};
   if ns is null then
     ${create ? `perform ${s}.cache_open(_namespace, ${family.logged}); ${find};` : 'return;'}
-  end if;`
+  end if;
+  perform set_config('howdah.cache_write', 'on', true);`
 }
 
 /**
@@ -65,6 +65,14 @@ export function tagged(s: string, e: string): string {
       where t.namespace = ${e}.namespace and t.hash = any(${e}.tags))))`
 }
 
+/**
+ * Orders rows as the tables' keys do, whatever the database's collation: whoever locks several rows does it in this order, so that no
+ * two can deadlock.
+ */
+export function inKeyOrder(key: string): string {
+  return `order by ${key} collate "C"`
+}
+
 /** The value as it travels: text as it is, binary after its letters in base64. */
 export function carried(e: string): string {
   return /* sql */ `case when ${e}.bin is null then ${e}.value else ${e}.value || encode(${e}.bin, 'base64') end`
@@ -86,7 +94,8 @@ export const ROW_BYTES = 140
  */
 export const INPUT: string = /* sql */ `
     select u.n, u.key, u.value, x.bin, x.expires_at, x.expires_at + x.grace as gone_at,
-      octet_length(u.key) + octet_length(u.value) + coalesce(octet_length(x.bin), 0) + ${ROW_BYTES} as bytes,
+      octet_length(u.key) + octet_length(u.value) + coalesce(octet_length(x.bin), 0) + coalesce(octet_length(x.original), 0)
+        + ${ROW_BYTES} as bytes,
       x.sliding, x.tags, x.original
     from unnest(_keys, _values, _ttls) with ordinality as u(key, value, ttl, n)
     cross join lateral (select _extras -> (u.n - 1)::int) as e(extra)
@@ -117,7 +126,7 @@ export function assignments(source: string): string {
   return /* sql */ `value = ${source}.value, bin = ${source}.bin, version = ${source}.version,
       expires_at = ${source}.expires_at, gone_at = ${source}.gone_at, expiry_bucket = ${source}.expiry_bucket,
       accessed = ${source}.accessed, bytes = ${source}.bytes, sliding = ${source}.sliding,
-      tags = ${source}.tags, tag_sum = ${source}.tag_sum, lease = null, lease_until = null`
+      tags = ${source}.tags, tag_sum = ${source}.tag_sum, original = ${source}.original, lease = null, lease_until = null`
 }
 
 /** Columns of an entry, in the order in which {@link rowOf} gives them. */

@@ -13,12 +13,21 @@ export const countEntries: FamilyStatement<
     keys: readonly string[],
     deltas: readonly number[],
     ttls: readonly (number | null)[],
+    originals: readonly (string | null)[],
     shared: boolean,
   ],
   CountRow
 > = defineInFamily(
   'cache.increment',
   (s, suffix) => /* sql */ `
-    select key, count from ${s}.cache_count${suffix}($1::text, $2::text[], $3::text[]::bigint[], $4::float8[], $5::boolean)`,
-  (namespace, keys, deltas, ttls, shared) => [namespace, keys, deltas.map(String), ttls, shared],
+    select key, count from ${s}.cache_count${suffix}($1::text, $2::text[], $3::text[]::bigint[], $4::float8[], $5::text[],
+      $6::boolean)`,
+  (namespace, keys, deltas, ttls, originals, shared) => [
+    namespace,
+    keys,
+    deltas.map(String),
+    ttls,
+    originals,
+    shared,
+  ],
 )

@@ -18,7 +18,7 @@ export const getEntries: FamilyStatement<[namespace: string, keys: readonly stri
     'cache.entries',
     (s, suffix) => /* sql */ `
     select e.key, ${carried('e')} as value, e.version::text as version, ${slideDue('e')} as slide,
-      (extract(epoch from e.expires_at - statement_timestamp()) * 1000)::float8 as ttl
+      extract(epoch from e.expires_at - statement_timestamp())::float8 * 1000::float8 as ttl
     from ${s}.cache_entry${suffix} e
     where e.namespace = (select n.id from ${s}.cache_namespace n where n.name = $1::text)
       and e.key = any($2::text[]) and ${live(s, 'e')}`,

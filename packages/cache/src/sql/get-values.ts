@@ -23,5 +23,5 @@ export const getValues: FamilyStatement<[namespace: string, keys: readonly strin
 /** Whether a tenth of the time of a sliding entry has passed: prolonging it at every read would be a write at every read. */
 export function slideDue(e: string): string {
   return /* sql */ `case when ${e}.sliding is not null then
-      ${e}.expires_at < statement_timestamp() + 0.9 * ${e}.sliding * interval '1 millisecond' end`
+      ${e}.expires_at < statement_timestamp() + 0.9::float8 * ${e}.sliding::float8 * interval '1 millisecond' end`
 }

@@ -18,7 +18,7 @@ export const listEntries: FamilyStatement<
     select e.key, e.original, case when $4::boolean then ${carried('e')} end as value
     from ${s}.cache_entry${suffix} e
     where e.namespace = (select n.id from ${s}.cache_namespace n where n.name = $1::text)
-      and e.key > $2::text and ${live(s, 'e')}
+      and e.key >= $2::text and (e.key > $2::text or $2::text = '') and ${live(s, 'e')}
     order by e.key limit $3::int`,
   (namespace, after, limit, values) => [namespace, after, limit, values],
 )

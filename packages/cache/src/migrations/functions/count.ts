@@ -5,6 +5,7 @@ import {
   bucket,
   COLUMNS,
   enter,
+  inKeyOrder,
   leave,
   live,
   PATIENCE,
@@ -26,7 +27,8 @@ export function countFunction(s: string, family: Family): string {
   const sum = `substr(e.value, 2)::numeric + substr(excluded.value, 2)::numeric`
   const keep = (column: string) =>
     `${column} = case when ${isLive} then e.${column} else excluded.${column} end`
-  return /* sql */ `create function ${s}.cache_count${family.suffix}(_namespace text, _keys text[], _deltas bigint[], _ttls float8[], ${PATIENCE})
+  return /* sql */ `create function ${s}.cache_count${family.suffix}(_namespace text, _keys text[], _deltas bigint[], _ttls float8[],
+      _originals text[], ${PATIENCE})
     returns table(key text, count text) ${ATTRIBUTES} as $body$
 #variable_conflict use_column
 declare ${VARIABLES}
@@ -35,13 +37,14 @@ begin ${enter(s, { create: true, family })} ${BE_PATIENT}
   return query
     insert into ${table} as e (${COLUMNS})
     select ns, u.key, ver, x.end_at, null, ${bucket('x.end_at')}, extract(epoch from statement_timestamp())::int,
-      octet_length(u.key) + ${ROW_BYTES + 8}, 'n' || u.delta, null, null, null, null, null
-    from unnest(_keys, _deltas, _ttls) as u(key, delta, ttl)
+      octet_length(u.key) + coalesce(octet_length(u.original), 0) + ${ROW_BYTES + 8}, 'n' || u.delta, null, null, null, null, u.original
+    from unnest(_keys, _deltas, _ttls, _originals) as u(key, delta, ttl, original)
     cross join lateral (select statement_timestamp() + u.ttl * interval '1 millisecond') as x(end_at)
-    order by u.key
+    ${inKeyOrder('u.key')}
     on conflict (namespace, key) do update set
       value = case when ${isLive} then 'n' || (${sum}) else excluded.value end,
-      version = excluded.version, accessed = excluded.accessed, bytes = excluded.bytes, lease = null, lease_until = null, bin = null,
+      version = excluded.version, accessed = excluded.accessed, bytes = excluded.bytes, original = excluded.original,
+      lease = null, lease_until = null, bin = null,
       ${['expires_at', 'gone_at', 'expiry_bucket', 'sliding', 'tags', 'tag_sum'].map(keep).join(', ')}
     where not ${isLive} or case when e.value ~ '^[jn]-?[0-9]{1,16}$' then abs(${sum}) <= ${MAX_SAFE} else false end
     returning e.key, substr(e.value, 2);

@@ -46,21 +46,19 @@ declare ${VARIABLES}
   excess double precision;
   victims text[];
 begin ${enter(s, { create: false, family })}
-  if not pg_try_advisory_xact_lock(hashtext(${quoted(`${s}.cache_evict`)}), ns) then return; end if;
+  if not pg_try_advisory_xact_lock(hashtext(${quoted(`${s}.cache_evict`)}), ns) then
+    perform set_config('howdah.cache_write', '', true);
+    return;
+  end if;
   select * into used from ${s}.cache_usage${suffix}(_namespace);
   entries := used.entries; bytes := used.bytes; evicted := 0;
   excess := 1 - least(_max_entries / nullif(entries, 0), _max_bytes / nullif(bytes, 0));
   if excess > 0 then
     -- Of a sample only the quarter that is oldest, for the others may be younger than those that were not looked at.
     excess := least(excess, case when used.share < 1 then 0.25 else 1 end);
-    with sampled as (
-      select e.key, e.accessed, e.expires_at <= statement_timestamp() as over
-      from ${table} e tablesample system (used.share * 100) where e.namespace = ns
-    )
-    select array_agg(key) into victims from (
-      select key from sampled order by over desc nulls last, accessed
-      limit (select ceil(count(*) * excess) + floor(count(*) * 0.02) from sampled)
-    ) v;
+    if used.share < 1 then ${victims(`${table} e tablesample system (used.share * 100)`)}
+    else ${victims(`${table} e`)}
+    end if;
     with locked as materialized (
       select e.key from ${table} e where e.namespace = ns and e.key = any(victims) order by e.key for update skip locked
     )
@@ -72,6 +70,19 @@ begin ${enter(s, { create: false, family })}
   return next;
 end $body$`,
   ]
+}
+
+/** Chooses what goes; what is being loaded stays, for its row holds the lease. */
+function victims(sample: string): string {
+  return /* sql */ `
+      with sampled as materialized (
+        select e.key, e.accessed, e.expires_at <= statement_timestamp() as over
+        from ${sample} where e.namespace = ns and (e.lease_until is null or e.lease_until < statement_timestamp())
+      )
+      select array_agg(key) into victims from (
+        select key from sampled order by over desc nulls last, accessed
+        limit (select ceil(count(*) * excess) + floor(count(*) * 0.02) from sampled)
+      ) v;`
 }
 
 function quoted(text: string): string {

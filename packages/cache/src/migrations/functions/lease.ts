@@ -6,6 +6,7 @@ import {
   carried,
   enter,
   INPUT,
+  inKeyOrder,
   leave,
   live,
   ROW_BYTES,
@@ -45,7 +46,7 @@ declare ${VARIABLES}
 begin ${enter(s, { create: true, family })}
   ${patience}
   snapshot := pg_current_snapshot()::text;
-  for key in select k from unnest(_keys) as k order by k collate "C" loop
+  for key in select k from unnest(_keys) as k ${inKeyOrder('k')} loop
     begin
       state := 'busy'; token := null; value := null; taken := null;
       select ${live(s, 'e')} as live, e.lease_until > clock_timestamp() as leased,
@@ -82,7 +83,7 @@ declare ${VARIABLES}
 begin ${enter(s, { create: false, family })}
   ${patience}
   ver := ${version};
-  for row in select i.n, r.* from (${INPUT}) i, lateral (select ${rowOf(s)}) as r(${COLUMNS}) order by i.key loop
+  for row in select i.n, r.* from (${INPUT}) i, lateral (select ${rowOf(s)}) as r(${COLUMNS}) ${inKeyOrder('i.key')} loop
     begin
       update ${table} e set ${assignments('row')}
       where e.namespace = ns and e.key = row.key and e.lease = _tokens[row.n]

@@ -6,6 +6,7 @@ import {
   COLUMNS,
   enter,
   INPUT,
+  inKeyOrder,
   leave,
   live,
   PATIENCE,
@@ -29,7 +30,7 @@ export function putFunctions(s: string, family: Family): string[] {
   const { suffix } = family
   const insert = (input: string, condition = '') => /* sql */ `
     insert into ${table} as e (${COLUMNS})
-    select ${rowOf(s)} from (${input}) i order by i.key
+    select ${rowOf(s)} from (${input}) i ${inKeyOrder('i.key')}
     on conflict (namespace, key) do update set ${assignments('excluded')}
     ${condition}`
   const update = (condition: string) => /* sql */ `

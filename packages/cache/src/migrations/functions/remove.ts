@@ -2,7 +2,9 @@ import { entryTable, type Family } from '../family.js'
 import {
   ATTRIBUTES,
   BE_PATIENT,
+  bucket,
   enter,
+  inKeyOrder,
   leave,
   live,
   PATIENCE,
@@ -23,22 +25,29 @@ export function removeFunction(s: string, family: Family): string {
 #variable_conflict use_column
 declare ${VARIABLES}
   removed text[];
+  end_at timestamptz;
 begin ${enter(s, { create: false, family })} ${BE_PATIENT}
-  select array_agg(e.key) filter (where e.live) into removed from (
-    select e.key, ${live(s, 'e')} as live from ${table} e
-    where e.namespace = ns and e.key = any(_keys) order by e.key for update
-  ) e;
   if _mark then
     ver := nextval('${s.replaceAll("'", "''")}.cache_version');
+    end_at := statement_timestamp() + interval '1 minute';
+    -- Locks what is there without a change, so that all keys, there or not, are taken in one order.
     insert into ${table} as e (namespace, key, version, expires_at, expiry_bucket, accessed, bytes)
-    select ns, k, ver, end_at, extract(epoch from end_at) / 300, extract(epoch from end_at), octet_length(k) + ${ROW_BYTES}
-    from (select distinct k from unnest(_keys) as k) as k(k), (select statement_timestamp() + interval '1 minute') as m(end_at)
-    order by k
-    on conflict (namespace, key) do update set version = excluded.version, value = null, bin = null, tags = null, tag_sum = null,
-      original = null, sliding = null, gone_at = null, expires_at = excluded.expires_at,
-      expiry_bucket = excluded.expiry_bucket, bytes = excluded.bytes, lease = null, lease_until = null;
+    select ns, k, ver, end_at, ${bucket('end_at')}, extract(epoch from end_at)::int, octet_length(k) + ${ROW_BYTES}
+    from (select distinct k from unnest(_keys) as k) as k(k) ${inKeyOrder('k')}
+    on conflict (namespace, key) do update set version = excluded.version where false;
+    select array_agg(e.key) into removed from ${table} e where e.namespace = ns and e.key = any(_keys) and ${live(s, 'e')};
+    update ${table} e set version = ver, value = null, bin = null, tags = null, tag_sum = null, original = null, sliding = null,
+      gone_at = null, expires_at = end_at, expiry_bucket = ${bucket('end_at')}, accessed = extract(epoch from end_at)::int,
+      bytes = octet_length(e.key) + ${ROW_BYTES}, lease = null, lease_until = null
+    where e.namespace = ns and e.key = any(_keys) and e.version <> ver;
   else
-    delete from ${table} e where e.namespace = ns and e.key = any(_keys);
+    with locked as materialized (
+      select e.key, ${live(s, 'e')} as live from ${table} e
+      where e.namespace = ns and e.key = any(_keys) order by e.key for update
+    ), gone as (
+      delete from ${table} e using locked l where e.namespace = ns and e.key = l.key
+    )
+    select array_agg(l.key) filter (where l.live) into removed from locked l;
   end if;
   ${leave(s, '_keys')}
   return query select unnest(removed);

@@ -30,7 +30,7 @@ begin
   if ms <= 0 then
     raise invalid_parameter_value using message = 'The time to live of a cache entry must be longer than nothing.';
   end if;
-  ${either((suffix) => `perform ${s}.cache_put${suffix}(namespace, array[stored], array['j' || "value"::text], array[ms], extras)`)}
+  ${either((suffix) => `perform ${s}.cache_put${suffix}(namespace, array[stored], array['j' || coalesce("value", 'null')::text], array[ms], extras)`)}
 end $body$`,
     /* sql */ `create function ${s}.cache_get(namespace text, key text) returns jsonb
     language plpgsql stable set search_path = pg_catalog, pg_temp as $body$

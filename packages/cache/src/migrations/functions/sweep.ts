@@ -33,9 +33,11 @@ declare
   expired integer;
   cleared integer;
 begin
+  -- What is being loaded anew stays: its row holds the lease.
   with over as materialized (
     select e.namespace, e.key from ${table} e
     where e.expiry_bucket < floor(extract(epoch from statement_timestamp()) / 300)::int - 1
+      and (e.lease_until is null or e.lease_until < statement_timestamp())
     order by e.expiry_bucket limit batch for update skip locked
   )
   delete from ${table} e using over o where e.namespace = o.namespace and e.key = o.key;
