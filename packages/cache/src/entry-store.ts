@@ -7,18 +7,14 @@
  *   Calls with a client do not queue: they run in the caller's transaction, when it calls.
  * - Every call for many keys is one statement for each thousand of them.
  */
-import {
-  type Database,
-  type DuplicateRule,
-  type Statement,
-  sqlState,
-  type TransactionHandle,
-} from '@howdah/core'
+import type { Database, DuplicateRule, Statement, TransactionHandle } from '@howdah/core'
+import { cacheError } from './errors.js'
+import { type Answer, HeldKeys } from './held-keys.js'
 import type { Near } from './near/near.js'
 import type { ResolvedCacheOptions } from './options.js'
 import { countEntries } from './sql/count-entries.js'
 import { type EntryRow, getEntries } from './sql/get-entries.js'
-import { getValues, type ValueRow } from './sql/get-values.js'
+import { getValues, splitValues } from './sql/get-values.js'
 import {
   fillEntries,
   type LeaseRow,
@@ -71,11 +67,6 @@ export interface Addition extends Pick<Count, 'key' | 'ttl' | 'original'> {
 /** How long a lease holds without being prolonged: so long others wait for a process that died while it loaded. */
 export const LEASE_MS = 10_000
 
-const LOCK_NOT_AVAILABLE = '55P03'
-
-/** What a statement answers for one call: a promise where that call had to go alone. */
-type Answer<Output> = Output | Promise<Output>
-
 /** Runs the statements of one namespace, many calls to a statement. */
 export class EntryStore {
   readonly #db: Database
@@ -87,10 +78,9 @@ export class EntryStore {
     { readonly count: Count; readonly done: Promise<number | undefined> }
   >()
 
-  /** Keys whose writers wait for a transaction of someone's, and the end of the last of them. */
-  readonly #alone = new Map<string, Promise<void>>()
+  readonly #held = new HeldKeys()
 
-  readonly #read: (key: string) => Promise<ValueRow | undefined>
+  readonly #read: (key: string) => Promise<string>
   readonly #readEntry: (key: string) => Promise<EntryRow | undefined>
   readonly #put: (write: Write) => Promise<undefined>
   readonly #add: (write: Write) => Promise<string | undefined>
@@ -140,8 +130,11 @@ export class EntryStore {
     )
   }
 
-  async read(key: string, client?: TransactionHandle): Promise<ValueRow | undefined> {
-    return client === undefined ? this.#read(key) : (await this.#selectValues([key], client))[0]
+  /** Answers a stored value, which may carry the mark of one to be prolonged; empty where there is none. */
+  async read(key: string, client?: TransactionHandle): Promise<string> {
+    return client === undefined
+      ? this.#read(key)
+      : ((await this.#selectValues([key], client))[0] ?? '')
   }
 
   async readEntry(key: string, client?: TransactionHandle): Promise<EntryRow | undefined> {
@@ -288,8 +281,14 @@ export class EntryStore {
     return [this.#db.schema, this.#logged, this.#namespace]
   }
 
-  async #selectValues(keys: readonly string[], client?: TransactionHandle) {
-    return inOrder(keys, await this.#db.query(getValues(...this.#where, keys), client))
+  async #selectValues(keys: readonly string[], client?: TransactionHandle): Promise<string[]> {
+    const [row] = await this.#db.query(getValues(...this.#where, keys), client)
+    const values = splitValues(row?.found ?? null)
+    if (values.length === keys.length) return values
+    throw cacheError(
+      'CACHE_UNREADABLE_VALUE',
+      'An entry holds a unit separator, which no value of ours does: something else wrote to the table. Clear the namespace.',
+    )
   }
 
   async #selectEntries(keys: readonly string[], client?: TransactionHandle) {
@@ -366,36 +365,15 @@ export class EntryStore {
     statement: (inputs: readonly Input[], shared: boolean) => Statement<Row>,
     output: (row: Row | undefined) => Output,
   ): Promise<Answer<Output>[]> {
-    const alone = (input: Input) =>
-      this.#afterOthers(input.key, async () => {
-        const rows = await this.#db.query(statement([input], false))
-        return output(rows[0])
-      })
-    if (client === undefined && inputs.some(({ key }) => this.#alone.has(key))) {
-      const free = inputs.filter(({ key }) => !this.#alone.has(key))
-      const waiting = new Map<Input, Answer<Output>>()
-      for (const input of inputs) if (this.#alone.has(input.key)) waiting.set(input, alone(input))
-      const answers = free.length === 0 ? [] : await this.#write(free, client, statement, output)
-      for (const [at, input] of free.entries()) waiting.set(input, answers[at] as Answer<Output>)
-      return inputs.map((input) => waiting.get(input) as Answer<Output>)
+    const together = async (some: readonly Input[]) => {
+      const rows = await this.#db.query(statement(some, client === undefined), client)
+      return inOrder(keysOf(some), rows).map(output)
     }
-    try {
-      const rows = await this.#db.query(statement(inputs, client === undefined), client)
-      return inOrder(keysOf(inputs), rows).map(output)
-    } catch (error) {
-      if (client !== undefined || sqlState(error) !== LOCK_NOT_AVAILABLE) throw error
-      return inputs.map(alone)
-    }
-  }
-
-  /** Runs what is to be done with a key once nothing else that went alone waits for it. */
-  #afterOthers<Output>(key: string, run: () => Promise<Output>): Promise<Output> {
-    const answer = (this.#alone.get(key) ?? Promise.resolve()).then(run)
-    const end: Promise<void> = answer.then(nothing, nothing).then(() => {
-      if (this.#alone.get(key) === end) this.#alone.delete(key)
+    if (client !== undefined) return together(inputs)
+    return this.#held.write(inputs, together, async (input) => {
+      const rows = await this.#db.query(statement([input], false))
+      return output(rows[0])
     })
-    this.#alone.set(key, end)
-    return answer
   }
 
   async #leaseAll(keys: readonly string[]): Promise<LeaseRow[]> {
@@ -434,8 +412,6 @@ export class EntryStore {
     return [this.#db.schema, this.#logged, this.#namespace, keys, tokens] as const
   }
 }
-
-function nothing(): void {}
 
 function inOrder<Row extends { readonly key: string }>(
   keys: readonly string[],

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { cacheError } from './errors.js'
+import { SEPARATOR } from './migrations/fragments.js'
 
 /** Marks a key stored as a digest; a key of the application's that starts with it is stored so too, so the two never meet. */
 export const DIGEST_MARK = '#'
@@ -9,8 +10,8 @@ const RAW_DIGEST_MARK = '##'
 const MAX_PLAIN_BYTES = 512
 
 /**
- * Turns any string into a key PostgreSQL can store and index: itself, or its SHA-256 where it is long, holds NUL, or is not
- * well-formed Unicode.
+ * Turns any string into a key PostgreSQL can store and index, and a list of them can hold: itself, or its SHA-256 where it is
+ * empty or long, holds NUL or a unit separator, or is not well-formed Unicode.
  *
  * @throws {@link HowdahError} CACHE_INVALID_KEY when the key is no string
  */
@@ -28,7 +29,8 @@ export function originalOf(key: string, stored: string): string | undefined {
 
 function isPlain(key: string): boolean {
   if (key.length * 3 > MAX_PLAIN_BYTES && Buffer.byteLength(key) > MAX_PLAIN_BYTES) return false
-  return !key.startsWith(DIGEST_MARK) && isSayable(key)
+  if (key === '' || key.startsWith(DIGEST_MARK) || key.includes(SEPARATOR)) return false
+  return isSayable(key)
 }
 
 function isSayable(key: string): boolean {

@@ -7,6 +7,7 @@ import { DIGEST_MARK, storedKey } from './key.js'
 import { type Near, type NearFill, textBytes } from './near/near.js'
 import type { NearEntry } from './near/near-store.js'
 import type { EntryRow } from './sql/get-entries.js'
+import { isToSlide, unmarked } from './sql/get-values.js'
 import { type CacheCodec, decodeValue, inflated, isImmutable } from './value.js'
 
 /** A value that was found. */
@@ -49,9 +50,10 @@ export class Reader {
   async read(key: string, client?: TransactionHandle): Promise<Found | undefined> {
     const fill = client === undefined ? this.#near?.begin(key) : undefined
     if (fill !== undefined) return this.#readAndKeep(key, fill)
-    const row = await this.#store.read(key, client)
-    if (row?.slide === true) this.#slide(key)
-    return row && { value: undefined, encoded: row.value }
+    const marked = await this.#store.read(key, client)
+    if (marked === '') return undefined
+    if (isToSlide(marked)) this.#slide(key)
+    return { value: undefined, encoded: unmarked(marked) }
   }
 
   /** Answers the value of what was found; a new one at each call, where somebody could change it. */

@@ -8,6 +8,7 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { encodeJson } from '@howdah/core'
 import { cacheError } from './errors.js'
+import { SEPARATOR } from './migrations/fragments.js'
 
 /** Turns values into text or bytes and back, instead of the cache's own encoding. Both must be synchronous. */
 export interface CacheCodec {
@@ -193,9 +194,10 @@ function assertFits(bytes: number, maxValueBytes: number): void {
   )
 }
 
-/** PostgreSQL keeps no NUL in text, and UTF-8 no lone surrogate. */
+/** PostgreSQL keeps no NUL in text, UTF-8 no lone surrogate, and a list of values no separator. */
 function isPlainText(text: string): boolean {
-  return !text.includes('\0') && (text as string & { isWellFormed(): boolean }).isWellFormed()
+  if (text.includes('\0') || text.includes(SEPARATOR)) return false
+  return (text as string & { isWellFormed(): boolean }).isWellFormed()
 }
 
 function refuse(cause: unknown) {

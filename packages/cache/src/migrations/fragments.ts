@@ -73,6 +73,9 @@ export function inKeyOrder(key: string): string {
   return `order by ${key} collate "C"`
 }
 
+/** Unit separator: between the keys and values of a statement, which hold none. */
+export const SEPARATOR = '\x1f'
+
 /** The value as it travels: text as it is, binary after its letters in base64. */
 export function carried(e: string): string {
   return /* sql */ `case when ${e}.bin is null then ${e}.value else ${e}.value || encode(${e}.bin, 'base64') end`
@@ -80,7 +83,12 @@ export function carried(e: string): string {
 
 /** Five minutes that an entry's end falls into. */
 export function bucket(end: string): string {
-  return `(extract(epoch from ${end}) / 300)::int`
+  return `(date_part('epoch', ${end}) / 300)::int`
+}
+
+/** Seconds since 2020, which an integer counts until 2088. */
+export function seconds(time: string): string {
+  return `(date_part('epoch', ${time}) - 1577836800)::int`
 }
 
 /** What an entry costs beside key and value: the row's header and columns, and its place in the index. */
@@ -135,7 +143,7 @@ export const COLUMNS = `namespace, key, version, expires_at, gone_at, expiry_buc
 /** An entry made of the input row `i`. */
 export function rowOf(s: string): string {
   return /* sql */ `ns, i.key, ver, i.expires_at, i.gone_at, ${bucket('coalesce(i.gone_at, i.expires_at)')},
-      extract(epoch from statement_timestamp())::int, i.bytes, i.value, i.bin, i.sliding, i.tags,
+      ${seconds('statement_timestamp()')}, i.bytes, i.value, i.bin, i.sliding, i.tags,
       case when i.tags is not null then (select coalesce(sum(t.version), 0) from ${s}.cache_tag t
         where t.namespace = ns and t.hash = any(i.tags)) end, i.original`
 }

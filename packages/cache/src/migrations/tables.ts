@@ -44,7 +44,7 @@ export function createTables(s: string): string[] {
  * - `expires_at` ends an entry's life, and `gone_at` that of an expired one which may still be served while it is loaded anew.
  * - `expiry_bucket` counts five minutes. Rewriting a hot entry must not touch an index, so expiry is indexed coarsely: an update that
  *   stays in its bucket is a heap-only one (measured: none of them with an index on the timestamp, 85 % with a bucket).
- * - `accessed`, in seconds since the epoch, is when the entry was last written or read, to the half minute.
+ * - `accessed`, in seconds since 2020, is when the entry was last written or read, to the half minute.
  */
 function createEntries(s: string, family: Family): string[] {
   const table = entryTable(s, family)

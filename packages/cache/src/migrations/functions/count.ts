@@ -10,6 +10,7 @@ import {
   live,
   PATIENCE,
   ROW_BYTES,
+  seconds,
   VARIABLES,
 } from '../fragments.js'
 
@@ -36,7 +37,7 @@ begin ${enter(s, { create: true, family })} ${BE_PATIENT}
   ver := nextval('${s.replaceAll("'", "''")}.cache_version');
   return query
     insert into ${table} as e (${COLUMNS})
-    select ns, u.key, ver, x.end_at, null, ${bucket('x.end_at')}, extract(epoch from statement_timestamp())::int,
+    select ns, u.key, ver, x.end_at, null, ${bucket('x.end_at')}, ${seconds('statement_timestamp()')},
       octet_length(u.key) + coalesce(octet_length(u.original), 0) + ${ROW_BYTES + 8}, 'n' || u.delta, null, null, null, null, u.original
     from unnest(_keys, _deltas, _ttls, _originals) as u(key, delta, ttl, original)
     cross join lateral (select statement_timestamp() + u.ttl * interval '1 millisecond') as x(end_at)

@@ -2,6 +2,7 @@ import { entryTable, type Family } from '../family.js'
 import {
   ATTRIBUTES,
   assignments,
+  bucket,
   COLUMNS,
   carried,
   enter,
@@ -11,6 +12,7 @@ import {
   live,
   ROW_BYTES,
   rowOf,
+  seconds,
   tagged,
   VARIABLES,
 } from '../fragments.js'
@@ -60,7 +62,7 @@ begin ${enter(s, { create: true, family })}
       elsif entry.leased is not true then
         end_at := clock_timestamp() + _ms * interval '1 millisecond';
         insert into ${table} as e (namespace, key, version, expires_at, expiry_bucket, accessed, bytes, lease, lease_until)
-        values (ns, cache_lease${suffix}.key, 0, end_at, extract(epoch from end_at) / 300, extract(epoch from end_at),
+        values (ns, cache_lease${suffix}.key, 0, end_at, ${bucket('end_at')}, ${seconds('end_at')},
           octet_length(cache_lease${suffix}.key) + ${ROW_BYTES}, ${version}, end_at)
         on conflict (namespace, key) do update set lease = excluded.lease, lease_until = excluded.lease_until
           where e.lease_until is null or e.lease_until <= clock_timestamp()
@@ -123,7 +125,7 @@ begin ${enter(s, { create: false, family })}
   )
   update ${table} e set lease_until = end_at,
     expires_at = case when e.value is null then end_at else e.expires_at end,
-    expiry_bucket = case when e.value is null then extract(epoch from end_at) / 300 else e.expiry_bucket end
+    expiry_bucket = case when e.value is null then ${bucket('end_at')} else e.expiry_bucket end
   from held h where e.namespace = ns and e.key = h.key;
   ${done}
 end $body$`,

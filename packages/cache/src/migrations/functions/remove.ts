@@ -9,6 +9,7 @@ import {
   live,
   PATIENCE,
   ROW_BYTES,
+  seconds,
   VARIABLES,
 } from '../fragments.js'
 
@@ -32,12 +33,12 @@ begin ${enter(s, { create: false, family })} ${BE_PATIENT}
     end_at := statement_timestamp() + interval '1 minute';
     -- Locks what is there without a change, so that all keys, there or not, are taken in one order.
     insert into ${table} as e (namespace, key, version, expires_at, expiry_bucket, accessed, bytes)
-    select ns, k, ver, end_at, ${bucket('end_at')}, extract(epoch from end_at)::int, octet_length(k) + ${ROW_BYTES}
+    select ns, k, ver, end_at, ${bucket('end_at')}, ${seconds('end_at')}, octet_length(k) + ${ROW_BYTES}
     from (select distinct k from unnest(_keys) as k) as k(k) ${inKeyOrder('k')}
     on conflict (namespace, key) do update set version = excluded.version where false;
     select array_agg(e.key) into removed from ${table} e where e.namespace = ns and e.key = any(_keys) and ${live(s, 'e')};
     update ${table} e set version = ver, value = null, bin = null, tags = null, tag_sum = null, original = null, sliding = null,
-      gone_at = null, expires_at = end_at, expiry_bucket = ${bucket('end_at')}, accessed = extract(epoch from end_at)::int,
+      gone_at = null, expires_at = end_at, expiry_bucket = ${bucket('end_at')}, accessed = ${seconds('end_at')},
       bytes = octet_length(e.key) + ${ROW_BYTES}, lease = null, lease_until = null
     where e.namespace = ns and e.key = any(_keys) and e.version <> ver;
   else

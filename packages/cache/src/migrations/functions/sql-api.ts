@@ -15,7 +15,7 @@ export function sqlApi(s: string): string[] {
   return [
     /* sql */ `create function ${s}.cache_key(key text) returns text language sql immutable strict parallel safe
     set search_path = pg_catalog, pg_temp as $body$
-  select case when octet_length(key) <= ${MAX_KEY_BYTES} and not starts_with(key, '#') then key
+  select case when octet_length(key) between 1 and ${MAX_KEY_BYTES} and not starts_with(key, '#') and strpos(key, E'\\x1f') = 0 then key
     else '#' || rtrim(translate(encode(sha256(convert_to(key, 'UTF8')), 'base64'), '+/', '-_'), '=') end
 $body$`,
     /* sql */ `create function ${s}.cache_set(namespace text, key text, "value" jsonb, ttl interval default null, tags text[] default null)

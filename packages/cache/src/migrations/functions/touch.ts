@@ -7,6 +7,7 @@ import {
   leave,
   live,
   PATIENCE,
+  seconds,
   VARIABLES,
 } from '../fragments.js'
 
@@ -62,10 +63,10 @@ declare ${VARIABLES}
 begin ${enter(s, { create: false, family })}
   with due as materialized (
     select e.key from ${table} e where e.namespace = ns and e.key = any(_keys)
-      and e.accessed < extract(epoch from statement_timestamp())::int - 30
+      and e.accessed < ${seconds('statement_timestamp()')} - 30
     order by e.key for update skip locked
   )
-  update ${table} e set accessed = extract(epoch from statement_timestamp())::int
+  update ${table} e set accessed = ${seconds('statement_timestamp()')}
   from due where e.namespace = ns and e.key = due.key;
   perform set_config('howdah.cache_write', '', true);
 end $body$`,

@@ -1,0 +1,25 @@
+import { SEPARATOR } from '../migrations/fragments.js'
+
+/**
+ * Lists as one text parameter. Measured: the driver's encoding of an array costs half a microsecond for each element of 100 bytes,
+ * and more where it has to escape; a text that PostgreSQL splits costs a tenth. Stored keys and values hold no separator, and no key
+ * and no value is empty.
+ */
+export function joined(texts: readonly string[]): string {
+  return texts.join(SEPARATOR)
+}
+
+/** Times to live as one text, `x` for ever. */
+export function joinedTimes(ttls: readonly (number | null)[]): string {
+  return ttls.map((ttl) => ttl ?? 'x').join()
+}
+
+/** The list of a parameter made by {@link joined}. */
+export function texts(parameter: string): string {
+  return `string_to_array(${parameter}::text, E'\\x1f')`
+}
+
+/** The list of a parameter made by {@link joinedTimes}. */
+export function times(parameter: string): string {
+  return `string_to_array(${parameter}::text, ',', 'x')::float8[]`
+}
