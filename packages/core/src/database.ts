@@ -132,7 +132,7 @@ export class Database {
 
   /** Batches the concurrent calls of all primitives on this database. Made at first use. */
   get coalescer(): Coalescer {
-    this.#coalescer ??= new Coalescer({ lanes: 2 })
+    this.#coalescer ??= new Coalescer()
     return this.#coalescer
   }
 

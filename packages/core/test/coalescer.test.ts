@@ -96,6 +96,39 @@ test("duplicates 'last' sends the newest input, and the one before it when that 
   ])
 })
 
+test('operation() divides what waits between the free lanes, down to shares of 32', async () => {
+  const { call, batches } = held({ lanes: 3 })
+  const sizes = () => batches.map((batch) => batch.inputs.length)
+  const ask = (count: number) => Array.from({ length: count }, (_, n) => call(`${count}:${n}`))
+  const answers = ask(110)
+  await turn()
+  expect(sizes()).toEqual([37, 37, 36])
+  for (const batch of batches) batch.settle()
+  await Promise.all(answers)
+  const more = ask(40)
+  await turn()
+  expect(sizes().slice(3)).toEqual([32, 8])
+  for (const batch of batches) batch.settle()
+  await Promise.all(more)
+})
+
+test('operation() leaves a free lane to every other operation before it divides', async () => {
+  const coalescer = new Coalescer({ lanes: 3 })
+  const sent: string[] = []
+  const [a, b] = ['a', 'b'].map((name) =>
+    coalescer.operation<number, void>({
+      key: (input) => `${name}:${input}`,
+      async run(inputs) {
+        sent.push(`${name} ${inputs.length}`)
+        return new Array<undefined>(inputs.length)
+      },
+    }),
+  ) as [(input: number) => Promise<void>, (input: number) => Promise<void>]
+  const calls = Array.from({ length: 80 }, (_, n) => a(n))
+  await Promise.all([...calls, b(1)])
+  expect(sent).toEqual(['a 40', 'b 1', 'a 40'])
+})
+
 test("duplicates 'queue' sends each call of a key in a batch of its own, in order", async () => {
   const { call, batches, sent } = held({ lanes: 4 })
   const answers = Promise.all([call('a=1'), call('a=2'), call('a=3')])

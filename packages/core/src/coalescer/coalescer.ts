@@ -16,6 +16,8 @@
  *   served in order, one batch each, so neither a busy operation nor a failing batch starves another.
  * - Whenever a turn is due and a lane is free, a flush is scheduled. There is no timer: while all lanes are busy calls gather
  *   by themselves, so batches grow with the load, and an idle coalescer sends within the same turn of the event loop.
+ * - What waits is divided between the free lanes, down to shares not worth a statement. Callers answered together ask again
+ *   together: sent as one batch they would stay one for ever, with every other lane idle.
  * - Every call is settled once, by its own batch: an error that can be one input's is narrowed down by halving; one that is
  *   not, or that leaves open whether the statement was applied, goes to all callers of the batch and nothing is sent again.
  */
@@ -184,13 +186,15 @@ export class Coalescer {
     while (this.#running < this.#options.lanes) {
       const turn = this.#turns.shift()
       if (turn === undefined) return
+      // Each of the other turns gets a lane; the rest of the free ones are for this turn's operation.
+      const lanes = this.#options.lanes - this.#running - this.#turns.length
       this.#running++
-      void this.#run(turn instanceof Operation ? this.#takeFrom(turn) : turn)
+      void this.#run(turn instanceof Operation ? this.#takeFrom(turn, lanes) : turn)
     }
   }
 
-  #takeFrom(operation: Operation): Call[] {
-    const batch = operation.take(this.#options)
+  #takeFrom(operation: Operation, lanes: number): Call[] {
+    const batch = operation.take(this.#options, lanes)
     if (operation.hasReady) this.#turns.push(operation)
     return batch
   }

@@ -2,7 +2,7 @@ import { HowdahError } from '../errors.js'
 
 /** Options of {@link Coalescer}. */
 export interface CoalescerOptions {
-  /** Batches that run at the same time, each on a connection of its own. @defaultValue `2` */
+  /** Batches that run at the same time, each on a connection of its own. @defaultValue `3` */
   readonly lanes?: number | undefined
   /** Inputs in one batch, at most. @defaultValue `1000` */
   readonly maxItems?: number | undefined
@@ -45,7 +45,7 @@ export interface OperationOptions<Input, Output> {
 
 /** @throws {@link HowdahError} CORE_INVALID_OPTION */
 export function resolveCoalescerOptions(options: CoalescerOptions): ResolvedCoalescerOptions {
-  const { lanes = 2, maxItems = 1000, maxBytes = 1024 * 1024, maxWaiting = 100_000 } = options
+  const { lanes = 3, maxItems = 1000, maxBytes = 1024 * 1024, maxWaiting = 100_000 } = options
   const resolved = { lanes, maxItems, maxBytes, maxWaiting }
   for (const [name, value] of Object.entries(resolved)) {
     if (Number.isSafeInteger(value) && value > 0) continue
