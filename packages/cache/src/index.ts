@@ -7,6 +7,12 @@ export { Cache, type CacheEntry } from './cache.js'
 export type { CacheErrorCode } from './errors.js'
 export type { CacheEvents, CacheStats } from './events.js'
 export type { LoadContext } from './loads.js'
+export {
+  type MaterializedEvents,
+  MaterializedQuery,
+} from './materialized/materialized-query.js'
+export type { MaterializedOptions, MaterializedTable } from './materialized/options.js'
+export type { MaterializedFailure, MaterializedStatus } from './materialized/status.js'
 export { migrations } from './migrations/index.js'
 export type { NearStats } from './near/near.js'
 export type { NearOptions } from './near/near-options.js'
