@@ -77,7 +77,8 @@ export class Stage {
   async waiting(): Promise<number> {
     const { rows } = await this.pool.query(
       `select count(*)::int as n from pg_locks
-       where locktype = 'advisory' and not granted and objid = ${GATE}`,
+       where locktype = 'advisory' and not granted and objid = ${GATE} and database = (
+         select oid from pg_database where datname = current_database())`,
     )
     return rows[0].n
   }
@@ -86,7 +87,8 @@ export class Stage {
   async counting(name: string): Promise<() => Promise<number>> {
     const table = 'howdah.cache_materialized'
     await this.pool.query(`create table if not exists run_seen (name text, run bigint)`)
-    await this.pool.query(`create or replace function see_run() returns trigger language plpgsql as $$
+    await this.pool.query(`create or replace function see_run() returns trigger
+      language plpgsql security definer as $$
       begin
         if new.run <> old.run then insert into run_seen values (new.name, new.run); end if;
         return null;

@@ -1,4 +1,5 @@
-import { isHowdahError } from '@howdah/core'
+import { PGlite } from '@electric-sql/pglite'
+import { Database, isHowdahError } from '@howdah/core'
 import { waitFor } from '@howdah/testkit'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { MaterializedQuery, migrations } from '../src/index.js'
@@ -65,7 +66,13 @@ test('refresh() by those who come while one runs is one more refresh', async () 
   await waitFor(async () => (await stage.waiting()) === 1)
   expect((await theirs.status()).refreshing).toBe(true)
   await add(3)
+  const drawn = async () =>
+    (await stage.pool.query('select last_value::int as n from howdah.cache_materialized_run'))
+      .rows[0].n
+  const tickets = await drawn()
   const later = [ours.refresh(), theirs.refresh(), ours.refresh(), theirs.refresh()]
+  // One a process at once, and one for whoever came while that was drawn.
+  await waitFor(async () => (await drawn()) === tickets + 4)
   await open()
   await Promise.all([first, ...later])
   expect(await ours.rows()).toHaveLength(3)
@@ -129,7 +136,8 @@ test('a refresh can be cancelled at the server, by its timeout, and by close()',
   cancelled.catch(() => {})
   await waitFor(async () => (await stage.waiting()) === 1)
   await stage.pool.query(
-    `select pg_cancel_backend(pid) from pg_locks where locktype = 'advisory' and not granted`,
+    `select pg_cancel_backend(pid) from pg_locks join pg_database d on d.oid = database
+     where datname = current_database() and locktype = 'advisory' and not granted`,
   )
   const failed = { code: 'CACHE_MATERIALIZED_FAILED', cause: { code: '57014' } }
   await expect(cancelled).rejects.toMatchObject(failed)
@@ -320,4 +328,38 @@ test('bad arguments are refused at construction', () => {
   expect(() => new MaterializedQuery(stage.db.tenant('t'), 'q', ALL, { unique: 'id' })).toThrow(
     refused('CACHE_INVALID_OPTION'),
   )
+})
+
+test('works on PGlite', async () => {
+  const pglite = new PGlite()
+  const db = Database.from(pglite)
+  await pglite.exec('create table item (id int primary key, n int)')
+  const query = new MaterializedQuery(db, 'q', ALL, {
+    unique: 'id',
+    refreshOn: ['item'],
+    debounce: 0,
+  })
+  expect(await query.rows()).toEqual([])
+  await pglite.exec('insert into item values (1, 2)')
+  await waitFor(async () => (await query.rows()).length === 1)
+  await query.refresh()
+  expect(await query.status()).toMatchObject({ refreshing: false, dirty: false })
+  await query.drop()
+  await query.close()
+  await db.close()
+  await pglite.close()
+})
+
+test('taking the migration back removes views and triggers', async () => {
+  const db = stage.track(Database.from(stage.pool, { schema: 'to "go' }))
+  const query = stage.query(ALL, { refreshOn: ['item'] }, { db, name: 'Will go' })
+  await query.start()
+  await query.close()
+  await db.migrator.down(migrations, { to: 0 })
+  const { rows } = await stage.pool.query(
+    `select relname::text from pg_class where relnamespace = '"to ""go"'::regnamespace
+       and relname like 'cache%'
+     union all select tgname::text from pg_trigger where tgrelid = 'item'::regclass`,
+  )
+  expect(rows).toEqual([])
 })
