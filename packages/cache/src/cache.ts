@@ -6,14 +6,17 @@
  * - Calls of one process on one key take effect in the order they were made.
  * - One loader of a key runs at a time, in all processes together (loads.ts says how, and what ends its right to store).
  */
-import { Database, type Duration, Emitter } from '@howdah/core'
+import { Database, type Duration } from '@howdah/core'
+import { Activity } from './activity.js'
 import { EntryStore } from './entry-store.js'
 import { cacheError } from './errors.js'
-import { type CacheEvents, type CacheStats, Counters } from './events.js'
+import type { CacheEvents, CacheStats } from './events.js'
 import { originalOf, storedKey } from './key.js'
 import { list } from './listing.js'
 import { type LoadContext, Loads } from './loads.js'
 import { Maintenance } from './maintenance.js'
+import { MaterializedQuery } from './materialized/materialized-query.js'
+import type { MaterializedOptions } from './materialized/options.js'
 import { Near } from './near/near.js'
 import { open } from './opening.js'
 import {
@@ -72,9 +75,9 @@ export class Cache {
   readonly #reader: Reader
   readonly #loads: Loads
   readonly #maintenance: Maintenance
-  readonly #events = new Emitter<CacheEvents>()
-  readonly #counters = new Counters()
+  readonly #activity: Activity
   readonly #context: () => { readonly target: string }
+  readonly #materialized = new Set<{ close(): Promise<void> }>()
   #opening: Promise<void> | undefined
   #open = false
   #closed = false
@@ -88,16 +91,14 @@ export class Cache {
     this.#source = options
     this.#options = resolveOptions(options)
     this.#db = Database.from(options.pool)
-    const onError = (error: unknown) => this.#events.emit('error', error)
+    this.#activity = new Activity()
+    const onError = (error: unknown) => this.#activity.failed(error)
     const { namespace, logged, codec, near } = this.#options
     if (near !== undefined) this.#near = new Near(this.#db, { namespace, logged, onError, ...near })
     this.#store = new EntryStore(this.#db, this.#options, this.#near)
     this.#reader = new Reader(this.#store, codec, this.#near, onError)
     this.#loads = new Loads(this.#store)
-    const onEvict = (count: number) => {
-      this.#counters.evictions += count
-      this.#events.emit('evict', count)
-    }
+    const onEvict = (count: number) => this.#activity.evicted(count)
     this.#maintenance = new Maintenance(this.#db, this.#store, this.#options, onEvict, onError)
     this.#context = () => ({ target: namespace })
   }
@@ -112,7 +113,7 @@ export class Cache {
     name: Name,
     listener: (...args: CacheEvents[Name]) => void,
   ): () => void {
-    return this.#events.on(name, listener)
+    return this.#activity.events.on(name, listener)
   }
 
   /**
@@ -313,7 +314,7 @@ export class Cache {
         'This key holds something other than an integer, or the sum would be too large to be exact. Delete it to start anew.',
       )
     }
-    this.#counters.writes++
+    this.#activity.wrote()
     this.#maintenance.wrote(stored.length)
     return count
   }
@@ -342,21 +343,10 @@ export class Cache {
     const plan = planLoad(key, load, options, this.#options)
     const cached = this.#recall(key, options) ?? (await this.#read(key, options))
     if (cached !== undefined) return this.#reader.decode(cached) as T
-    return trace.getOrSet.run(this.#context, () =>
-      this.#loads.get(plan, {
-        onLoad: () => this.#counters.loads++,
-        onLoadError: (error) => {
-          this.#counters.loadErrors++
-          if (options.grace !== undefined) this.#events.emit('error', error)
-        },
-        onFill: (stored) => this.#noteFill(key, stored),
-        onStale: () => {
-          this.#counters.staleHits++
-          this.#events.emit('stale', key)
-        },
-        onError: (error) => this.#events.emit('error', error),
-      }),
-    ) as Promise<T>
+    const listener = this.#activity.ofLoad(key, options.grace !== undefined)
+    const value = await trace.getOrSet.run(this.#context, () => this.#loads.get(plan, listener))
+    this.#maintenance.wrote(0)
+    return value as T
   }
 
   /**
@@ -385,6 +375,22 @@ export class Cache {
     this.#maintenance.wrote(0)
   }
 
+  /**
+   * Answers a query whose rows are kept in a materialised view, refreshed by age, after changes or on demand, once for all processes.
+   * The view belongs to this namespace and name, not to its entries: `clear()` leaves it. It is closed with the cache.
+   *
+   * @throws {@link HowdahError} as the constructor of {@link MaterializedQuery}
+   */
+  materialized<Row = Record<string, unknown>>(
+    name: string,
+    sql: string,
+    options: MaterializedOptions,
+  ): MaterializedQuery<Row> {
+    const query = new MaterializedQuery<Row>(this.#db, `${this.name}:${name}`, sql, options)
+    this.#materialized.add(query)
+    return query
+  }
+
   /** Iterates the keys of the live entries, in no order that means anything. Entries that come or go meanwhile may be missed. */
   async *keys(): AsyncGenerator<string, void, void> {
     if (!this.#open) await this.#ready()
@@ -406,7 +412,7 @@ export class Cache {
     const [usage] = await this.#db.query(readUsage(this.#db.schema, logged, namespace))
     const { entries = 0, bytes = 0, share = 1 } = usage ?? {}
     return {
-      ...this.#counters,
+      ...this.#activity.counters,
       entries: Math.round(entries),
       bytes: Math.round(bytes),
       estimated: share < 1,
@@ -419,7 +425,8 @@ export class Cache {
     this.#closed = true
     this.#open = false
     await this.#loads.close()
-    await Promise.all([this.#maintenance.close(), this.#reader.close()])
+    const queries = [...this.#materialized].map((query) => query.close())
+    await Promise.all([this.#maintenance.close(), this.#reader.close(), ...queries])
   }
 
   /** Closes at the end of an `await using` block. */
@@ -433,10 +440,8 @@ export class Cache {
     if (isStrong(consistency, this.#options.strong)) return undefined
     const found = this.#reader.recall(key)
     if (found === undefined) return undefined
-    this.#counters.hits++
-    this.#counters.nearHits++
+    this.#activity.read(key, true, true)
     this.#maintenance.read(found.key)
-    if (this.#events.listenerCount('hit') > 0) this.#events.emit('hit', key, true)
     return found
   }
 
@@ -449,25 +454,13 @@ export class Cache {
   }
 
   #noteRead(key: string, stored: string, hit: boolean): void {
-    if (hit) {
-      this.#counters.hits++
-      this.#maintenance.read(stored)
-      if (this.#events.listenerCount('hit') > 0) this.#events.emit('hit', key, false)
-    } else {
-      this.#counters.misses++
-      if (this.#events.listenerCount('miss') > 0) this.#events.emit('miss', key)
-    }
+    this.#activity.read(key, hit, false)
+    if (hit) this.#maintenance.read(stored)
   }
 
   #noteWrite(write: Write): void {
-    this.#counters.writes++
+    this.#activity.wrote()
     this.#maintenance.wrote(write.bytes)
-  }
-
-  #noteFill(key: string, stored: boolean): void {
-    if (stored) this.#counters.fills++
-    this.#maintenance.wrote(key.length)
-    this.#events.emit('fill', key, stored)
   }
 
   /** Only the first calls wait here: the others must reach the coalescer in the order they were made. */

@@ -43,16 +43,3 @@ export interface CacheStats {
   /** What this process holds in memory; `undefined` where it is to hold nothing. */
   readonly near: NearStats | undefined
 }
-
-/** Counters behind {@link CacheStats}. */
-export class Counters {
-  hits = 0
-  misses = 0
-  nearHits = 0
-  staleHits = 0
-  loads = 0
-  loadErrors = 0
-  fills = 0
-  writes = 0
-  evictions = 0
-}

@@ -14,6 +14,8 @@ const SWEEP_BATCH = 500
 /** How often a namespace with limits is looked at; writing a fiftieth of what it may hold makes it sooner. */
 const EVICT_EVERY = '5s'
 const WAKING_SHARE = 50
+/** How long closing waits for a round that was aborted. */
+const FAREWELL_MS = 3_000
 /** Keys remembered as read between two looks; more are not worth their memory, for the sample is one too. */
 const MAX_SEEN = 10_000
 
@@ -65,7 +67,14 @@ export class Maintenance {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#sweeper.stop(), this.#evictor?.stop()])
+    // A pool that is ended while a round waits for a connection never answers it.
+    const stopped = Promise.all([this.#sweeper.stop(), this.#evictor?.stop()])
+    let timer: NodeJS.Timeout | undefined
+    const given = new Promise((resolve) => {
+      timer = setTimeout(resolve, FAREWELL_MS)
+    })
+    await Promise.race([stopped, given])
+    clearTimeout(timer)
   }
 
   #wroteMuch(): boolean {
