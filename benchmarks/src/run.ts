@@ -19,11 +19,15 @@ export async function runSuite(
     const seconds = postgres.cpuSeconds()
     return seconds === undefined ? undefined : seconds + ((await redis?.cpuSeconds()) ?? 0)
   }
+  const ends: (() => Promise<unknown>)[] = []
   try {
     const scenarios = await suite.setup({
       pool: postgres.pool,
       connect: postgres.connect,
+      databaseUrl: postgres.url,
       redis: redis?.client,
+      redisUrl: redis?.url,
+      onEnd: (close) => ends.push(close),
     })
     const contenderCount = scenarios.reduce((sum, { peers }) => sum + 1 + peers.length, 0)
     const timing = args.quick ? fitQuick(args, contenderCount) : args
@@ -55,6 +59,7 @@ export async function runSuite(
       scenarios: results,
     }
   } finally {
+    for (const end of ends.reverse()) await end()
     await redis?.close()
     await postgres.close()
   }

@@ -18,6 +18,10 @@ export interface Scenario {
   readonly ours: Contender
   /** The first is what the figure compares with; the others are for information. */
   readonly peers: readonly [Contender, ...Contender[]]
+  /** Further figures, each with the name of the peer it compares with. */
+  readonly figures?: Readonly<Record<string, string>> | undefined
+  /** What is divided, ours by theirs: operations per second, or the middle latency, where less is better. @defaultValue `'throughput'` */
+  readonly compares?: 'throughput' | 'latency' | undefined
 }
 
 /** What a suite is given to set up its scenarios. */
@@ -28,6 +32,12 @@ export interface Context {
   connect(options?: ClientConfig): Promise<Client>
   /** Makes a connection to Redis, where there is one; it is ended after the suite. */
   redis?: ((options: { enableAutoPipelining: boolean }) => Redis) | undefined
+  /** Where Redis is, for clients other than ioredis. */
+  readonly redisUrl?: string | undefined
+  /** Where the benchmark's database is, for libraries that make their own pool. */
+  readonly databaseUrl: string
+  /** Calls back after the suite, before its servers stop. */
+  onEnd(close: () => Promise<unknown>): void
 }
 
 /** A set of scenarios that share their data. Add a file in `suites/` and name it in `suites/index.ts`. */

@@ -43,6 +43,20 @@ test('jsonLine() is one line with ours over the first peer', () => {
   expect(jsonLine(result)).toBe('{"suite":"example","figures":{"ours_vs_theirs":5}}')
 })
 
+test('jsonLine() holds further figures, and those that compare latencies', () => {
+  const slow = rounds.map((all, at) => all.map((one) => ({ ...one, p50Ms: at + 1 })))
+  const scenarios = [
+    summarize({ ...scenario, figures: { ours_vs_other: 'other' } }, rounds),
+    summarize({ ...scenario, figure: 'latency', callers: 1, compares: 'latency' }, slow),
+  ]
+  const { figures } = JSON.parse(jsonLine({ suite: 'example', scenarios }))
+  expect(figures).toEqual({ ours_vs_theirs: 5, ours_vs_other: 0.563, latency: 0.5 })
+  const text = markdown({ ...result, scenarios })
+  expect(text).toContain('## ours_vs_theirs, ours_vs_other')
+  expect(text).toContain('Work, 1 caller.')
+  expect(text).toContain('p50: ours over it')
+})
+
 test('markdown() describes the machine and every contender, and says what is missing', () => {
   const text = markdown(result)
   expect(text).toContain(

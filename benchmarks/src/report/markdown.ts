@@ -19,12 +19,21 @@ function conditions(result: SuiteResult): string {
   ].join('\n')
 }
 
-function section({ figure, title, callers, contenders }: ScenarioResult): string {
+function section({
+  figure,
+  figures,
+  title,
+  callers,
+  compares,
+  contenders,
+}: ScenarioResult): string {
+  const ratio = compares === 'latency' ? 'p50: ours over it' : 'ours over it'
+  const who = callers === 1 ? '1 caller' : `${callers} callers`
   return [
-    `## ${figure}`,
-    `${title}, ${callers} callers.`,
+    `## ${[figure, ...Object.keys(figures)].join(', ')}`,
+    `${title}, ${who}.`,
     [
-      '| contender | operations/s | p50 ms | p99 ms | CPU µs | ours over it |',
+      `| contender | operations/s | p50 ms | p99 ms | CPU µs | ${ratio} |`,
       '|---|---|---|---|---|---|',
       ...contenders.map(row),
     ].join('\n'),

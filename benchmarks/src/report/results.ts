@@ -10,7 +10,7 @@ export interface ContenderResult {
   readonly p99Ms: number
   readonly clientMicros: number
   readonly serverMicros: number | undefined
-  /** Throughput of ours over this one, round by round. */
+  /** Ours over this one, round by round, in what the scenario compares. */
   readonly oursOverThis: Spread
 }
 
@@ -18,6 +18,9 @@ export interface ScenarioResult {
   readonly figure: string
   readonly title: string
   readonly callers: number
+  readonly compares: 'throughput' | 'latency'
+  /** Further figures, each with the name of its peer. */
+  readonly figures: Readonly<Record<string, string>>
   /** Ours first, then the peers in their order. */
   readonly contenders: readonly ContenderResult[]
 }
@@ -41,32 +44,36 @@ export interface SuiteResult {
 
 /** Sums up the rounds of a scenario, given in the order ours, peers. */
 export function summarize(scenario: Scenario, rounds: readonly Round[][]): ScenarioResult {
-  const ours = (rounds[0] ?? []).map(({ perSecond }) => perSecond)
+  const { figure, title, callers, compares = 'throughput', figures = {} } = scenario
+  const compared = (round: Round) => (compares === 'latency' ? round.p50Ms : round.perSecond)
+  const ours = (rounds[0] ?? []).map(compared)
   const contenders = [scenario.ours, ...scenario.peers].map(({ name }, at) => {
     const all = rounds[at] ?? []
     const middle = (pick: (round: Round) => number) => spread(all.map(pick)).median
-    const perSecond = all.map((round) => round.perSecond)
     return {
       name,
-      perSecond: spread(perSecond),
+      perSecond: spread(all.map((round) => round.perSecond)),
       p50Ms: middle((round) => round.p50Ms),
       p99Ms: middle((round) => round.p99Ms),
       clientMicros: middle((round) => round.clientMicros),
       serverMicros: all.some((round) => round.serverMicros === undefined)
         ? undefined
         : middle((round) => round.serverMicros ?? 0),
-      oursOverThis: ratio(ours, perSecond),
+      oursOverThis: ratio(ours, all.map(compared)),
     }
   })
-  const { figure, title, callers } = scenario
-  return { figure, title, callers, contenders }
+  return { figure, title, callers, compares, figures, contenders }
 }
 
-/** The line that tools read: each figure is ours over the first peer. */
+/** The line that tools read: each figure is ours over the first peer, or over the one it names. */
 export function jsonLine({ suite, scenarios }: Pick<SuiteResult, 'suite' | 'scenarios'>): string {
-  const figures = scenarios.map(({ figure, contenders }) => {
-    const median = contenders[1]?.oursOverThis.median ?? Number.NaN
-    return [figure, Math.round(median * 1000) / 1000] as const
+  const all = scenarios.flatMap(({ figure, figures, contenders }) => {
+    const over = (peer: ContenderResult | undefined) =>
+      Math.round((peer?.oursOverThis.median ?? Number.NaN) * 1000) / 1000
+    const named = Object.entries(figures).map(
+      ([name, peer]) => [name, over(contenders.find((one) => one.name === peer))] as const,
+    )
+    return [[figure, over(contenders[1])] as const, ...named]
   })
-  return JSON.stringify({ suite, figures: Object.fromEntries(figures) })
+  return JSON.stringify({ suite, figures: Object.fromEntries(all) })
 }

@@ -16,6 +16,7 @@ const REPORTED_SETTINGS = [
 /** The PostgreSQL the contenders run on. */
 export interface PostgresUnderTest {
   readonly version: string
+  readonly url: string
   readonly settings: Readonly<Record<string, string>>
   pool(options?: PoolConfig): Pool
   connect(options?: ClientConfig): Promise<Client>
@@ -47,6 +48,7 @@ export async function startPostgresUnderTest(): Promise<PostgresUnderTest> {
     const postmaster = postmasterOf(pid)
     return {
       version,
+      url: database.url,
       settings,
       pool,
       connect,

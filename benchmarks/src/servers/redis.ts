@@ -10,6 +10,7 @@ import { Redis } from 'ioredis'
 /** The Redis that peers run on. */
 export interface RedisUnderTest {
   readonly version: string
+  readonly url: string
   /** How it keeps data, as it was started. */
   readonly persistence: string
   client(options: { enableAutoPipelining: boolean }): Redis
@@ -43,6 +44,7 @@ async function connected(
     new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(await control.info(section))?.[1] ?? 'unknown'
   return {
     version: await info('server', 'redis_version'),
+    url,
     persistence,
     client,
     async cpuSeconds() {

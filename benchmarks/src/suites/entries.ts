@@ -42,11 +42,15 @@ export async function prepareEntries(pool: Pool): Promise<(at: number) => string
     [VALUE, ROWS],
   )
   await pool.query('vacuum analyze bench.entry')
-  // A fixed sequence (Numerical Recipes' generator), so that every run and contender works on equal keys.
+  return randomKeys('entry:', ROWS)
+}
+
+/** A fixed sequence (Numerical Recipes' generator), so that every run and contender works on equal keys. */
+export function randomKeys(prefix: string, count: number): (at: number) => string {
   let state = 1
   const keys = Array.from({ length: 2 ** 17 }, () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return `entry:${state % ROWS}`
+    return `${prefix}${state % count}`
   })
   return (at) => keys[at % keys.length] as string
 }
