@@ -442,6 +442,7 @@ export class Cache {
     if (found === undefined) return undefined
     this.#activity.read(key, true, true)
     this.#maintenance.read(found.key)
+    if (trace.get.active) void trace.get.run(this.#context, async () => {})
     return found
   }
 

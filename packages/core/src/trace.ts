@@ -14,6 +14,8 @@ export interface TraceContext {
 export interface Tracer {
   /** The channel's name without the `tracing:` prefix, such as `@howdah/core:query`. */
   readonly name: string
+  /** Whether anyone may be listening, for operations that are over sooner than a promise is made. */
+  readonly active: boolean
   /** Runs `fn` inside the channel's `start`, `asyncStart`, `asyncEnd`, `end` and `error` events. */
   run<T>(context: () => TraceContext, fn: () => Promise<T>): Promise<T>
 }
@@ -42,8 +44,11 @@ export function tracer(name: string): Tracer {
   }
   return {
     name,
-    run(context, fn) {
+    get active() {
       // `hasSubscribers` came in Node 20.13; without it we trace always, which is right and only slower.
+      return channel.hasSubscribers !== false
+    },
+    run(context, fn) {
       if (channel.hasSubscribers === false) return fn()
       return channel.tracePromise(fn, context()) as ReturnType<typeof fn>
     },

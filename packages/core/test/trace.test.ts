@@ -17,10 +17,12 @@ test('run() costs no context where nobody subscribes', async () => {
 })
 
 test('run() tells subscribers of start, end, result and error', async () => {
-  const { name, run } = tracer('@howdah/core:traced')
+  const { name, run, active } = tracer('@howdah/core:traced')
   const channel = tracingChannel<unknown, TraceContext>(name)
   const heard = handlers()
+  expect(active).toBe(false)
   channel.subscribe(heard)
+  expect(tracer(name).active).toBe(true)
   const context = (): TraceContext => ({ target: 'prices', count: 3 })
   try {
     expect(await run(context, async () => 42)).toBe(42)

@@ -44,10 +44,10 @@ export const PATIENCE = '_shared boolean default false'
 export const BE_PATIENT = /* sql */ `
   if _shared then perform set_config('lock_timeout', '100ms', true); end if;`
 
-/** Tells near caches of the keys in the variable `changed`, and lets the trigger that watches for foreign writes watch again. */
+/** Tells near caches of the keys in the variable `changed`, if there are any, and lets the trigger that watches for foreign writes watch again. */
 export function leave(s: string, changed: string): string {
   return /* sql */ `
-  if near then perform ${s}.cache_tell(ns, ${changed}); end if;
+  if near and ${changed} is not null then perform ${s}.cache_tell(ns, ${changed}); end if;
   perform set_config('howdah.cache_write', '', true);`
 }
 

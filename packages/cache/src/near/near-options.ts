@@ -1,7 +1,29 @@
 import { type Duration, parseDuration } from '@howdah/core'
 import { cacheError } from '../errors.js'
 
-/** How a {@link Cache} keeps what it has read in the memory of its process. */
+/**
+ * How a {@link Cache} keeps what it has read in the memory of its process.
+ *
+ * Writers, also those in SQL, tell in their transaction which keys they changed; nobody is told where no process keeps anything. A read
+ * is answered from memory only while this process can prove that it has heard of every change acknowledged more than `maxStale`
+ * before. Where it cannot (a connection is cut or frozen, the server restarts, the pool is busy, the event loop was blocked), the
+ * read goes to the database, and nothing fails. What this process writes it sees at once; with the transaction of another
+ * library, within `maxStale` after its commit.
+ *
+ * It begins a moment after the first reads, once every transaction has ended that was writing then: one that stays open delays it.
+ * Where the hub polls for want of a `LISTEN` connection, the proof takes as long as a poll, so `maxStale` should be several times
+ * `hub.pollInterval`; at less than one poll nothing is answered from memory.
+ *
+ * @example
+ * ```ts
+ * import { Cache } from '@howdah/cache'
+ * import { Pool } from 'pg'
+ *
+ * const cache = new Cache({ pool: new Pool(), near: { maxBytes: 64 * 1024 * 1024, maxStale: '500ms' } })
+ * await cache.get('tea') // may be half a second old
+ * await cache.get('tea', { consistency: 'strong' }) // as new as the database
+ * ```
+ */
 export interface NearOptions {
   /**
    * Memory it may take, in bytes: keys, encoded values and 230 bytes for each entry. What is read less goes first.

@@ -114,7 +114,7 @@ export class Near<Encoded> implements NearMember {
     if (entry !== undefined) {
       const now = performance.now()
       if (now - this.#proof.sentAt <= this.maxStale && now < entry.deadline) {
-        entry.visited = true
+        if (!entry.visited) entry.visited = true
         this.#hits++
         return entry
       }
