@@ -65,7 +65,10 @@ export async function drop(definition: Definition, lock: QueryLock): Promise<voi
 }
 
 /** Whether nobody has taken the view or the triggers away, or made them from another definition. */
-export function isWhole(definition: Definition, known: Omit<InspectedRow, 'id'> | undefined) {
+export function isWhole(
+  definition: Definition,
+  known: Omit<InspectedRow, 'id'> | undefined,
+): boolean {
   return known !== undefined && isTracked(definition, known) && isBuilt(definition, known)
 }
 
