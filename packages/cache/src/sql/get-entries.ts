@@ -1,6 +1,7 @@
 import { carried, live } from '../migrations/fragments.js'
 import { slideDue } from './get-values.js'
 import { defineInFamily, type FamilyStatement } from './in-family.js'
+import { joined, texts } from './lists.js'
 
 /** A live entry with what is known of it. */
 export interface EntryRow {
@@ -21,6 +22,6 @@ export const getEntries: FamilyStatement<[namespace: string, keys: readonly stri
       extract(epoch from e.expires_at - statement_timestamp())::float8 * 1000::float8 as ttl
     from ${s}.cache_entry${suffix} e
     where e.namespace = (select n.id from ${s}.cache_namespace n where n.name = $1::text)
-      and e.key = any($2::text[]) and ${live(s, 'e')}`,
-    (namespace, keys) => [namespace, keys],
+      and e.key = any(${texts('$2')}::text[]) and ${live(s, 'e')}`,
+    (namespace, keys) => [namespace, joined(keys)],
   )

@@ -14,9 +14,14 @@ export function joinedTimes(ttls: readonly (number | null)[]): string {
   return ttls.map((ttl) => ttl ?? 'x').join()
 }
 
-/** The list of a parameter made by {@link joined}. */
+/**
+ * The list of a parameter made by {@link joined}.
+ *
+ * In a sub-select, so that the planner does not see how long it is: a plan made for one key looks cheaper than the plan for any
+ * number, and so each call with few keys would be planned anew (measured: 208 µs of the server for one key, against 64).
+ */
 export function texts(parameter: string): string {
-  return `string_to_array(${parameter}::text, E'\\x1f')`
+  return `(select string_to_array(${parameter}::text, E'\\x1f'))`
 }
 
 /** The list of a parameter made by {@link joinedTimes}. */
