@@ -7,7 +7,7 @@ const bench = new Bench()
 /** Two caches that share nothing but the database, as in two processes. */
 function two() {
   const namespace = bench.fresh()
-  const other = bench.cache({ namespace, pool: bench.database.pool() })
+  const other = bench.cache({ namespace, pool: bench.otherPool })
   return { namespace, ours: bench.cache({ namespace }), theirs: other }
 }
 

@@ -7,12 +7,15 @@ import { Cache, type CacheOptions } from '../src/index.js'
 export class Bench {
   database!: TestDatabase
   pool!: pg.Pool
+  /** As another process has it. */
+  otherPool!: pg.Pool
   #made = 0
 
   constructor() {
     beforeAll(async () => {
       this.database = await testDatabase()
       this.pool = this.database.pool()
+      this.otherPool = this.database.pool()
     })
     afterAll(() => this.database.close())
   }
