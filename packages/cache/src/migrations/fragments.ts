@@ -61,8 +61,16 @@ export function live(s: string, e: string): string {
 export function tagged(s: string, e: string): string {
   return /* sql */ `(${e}.tags is null or (
     ${e}.version > (select n.tag_floor from ${s}.cache_namespace n where n.id = ${e}.namespace)
-    and ${e}.tag_sum = (select coalesce(sum(t.version), 0) from ${s}.cache_tag t
-      where t.namespace = ${e}.namespace and t.hash = any(${e}.tags))))`
+    and ${e}.tag_sum = ${tagSum(s, `${e}.namespace`, `${e}.tags`)}))`
+}
+
+/**
+ * What an entry remembers of its tags: it changes with each invalidation. A sum of hashes rather than of versions, which would only
+ * rise while no tag is pruned, and could come back to what it was afterwards.
+ */
+function tagSum(s: string, namespace: string, tags: string): string {
+  return /* sql */ `(select coalesce(sum(hashint8extended(t.version, t.hash)), 0) from ${s}.cache_tag t
+      where t.namespace = ${namespace} and t.hash = any(${tags}))`
 }
 
 /**
@@ -144,6 +152,5 @@ export const COLUMNS = `namespace, key, version, expires_at, gone_at, expiry_buc
 export function rowOf(s: string): string {
   return /* sql */ `ns, i.key, ver, i.expires_at, i.gone_at, ${bucket('coalesce(i.gone_at, i.expires_at)')},
       ${seconds('statement_timestamp()')}, i.bytes, i.value, i.bin, i.sliding, i.tags,
-      case when i.tags is not null then (select coalesce(sum(t.version), 0) from ${s}.cache_tag t
-        where t.namespace = ns and t.hash = any(i.tags)) end, i.original`
+      case when i.tags is not null then ${tagSum(s, 'ns', 'i.tags')} end, i.original`
 }

@@ -4,8 +4,8 @@ import { entryTable, FAMILIES, type Family } from './family.js'
  * - `cache_namespace`: names and their numbers. Clearing a namespace gives its name a new number, so that it takes as long with a
  *   million entries as with one; what lies under the old number is `cache_garbage`, removed little by little.
  * - `cache_entry`, `cache_entry_logged`: the entries.
- * - `cache_tag`: versions of tags that were invalidated. An entry remembers the sum of its tags' versions and is live while the sum is
- *   the same. A tag has more than one row only where transactions invalidated it at the same time, so that none of them waits.
+ * - `cache_tag`: versions of tags that were invalidated. An entry remembers a sum over its tags' versions and is live while the sum is
+ *   the same. Rows that are old are pruned: entries up to the version `tag_floor` that carry tags are then over as well. A tag has more than one row only where transactions invalidated it at the same time, so that none of them waits.
  */
 export function createTables(s: string): string[] {
   return [
@@ -32,6 +32,7 @@ export function createTables(s: string): string[] {
       at timestamptz not null default clock_timestamp(),
       primary key (namespace, hash, version)
     ) with (fillfactor = 70)`,
+    /* sql */ `create index cache_tag_at on ${s}.cache_tag (at)`,
     ...FAMILIES.flatMap((family) => createEntries(s, family)),
   ]
 }

@@ -61,11 +61,12 @@ begin ${enter(s, { create: true, family })}
         state := 'value';
       elsif entry.leased is not true then
         end_at := clock_timestamp() + _ms * interval '1 millisecond';
+        -- Where nothing was found, a transaction may just have committed a value.
         insert into ${table} as e (namespace, key, version, expires_at, expiry_bucket, accessed, bytes, lease, lease_until)
         values (ns, cache_lease${suffix}.key, 0, end_at, ${bucket('end_at')}, ${seconds('end_at')},
           octet_length(cache_lease${suffix}.key) + ${ROW_BYTES}, ${version}, end_at)
         on conflict (namespace, key) do update set lease = excluded.lease, lease_until = excluded.lease_until
-          where e.lease_until is null or e.lease_until <= clock_timestamp()
+          where (e.lease_until is null or e.lease_until <= clock_timestamp()) and not ${live(s, 'e')}
         returning e.lease into taken;
         if taken is not null then state := 'lease'; token := taken::text; end if;
       end if;

@@ -1,0 +1,137 @@
+import type pg from 'pg'
+import { describe, expect, test } from 'vitest'
+import type { Cache } from '../src/index.js'
+import { Bench } from './support.js'
+
+const bench = new Bench()
+
+const entries = (from: number, to: number, value: unknown = 'x') =>
+  Array.from({ length: to - from }, (_, i) => [`k${from + i}`, value] as const)
+
+/** Writes a large namespace at once. */
+async function fill(namespace: string, count: number) {
+  await bench.pool.query(
+    `select howdah.cache_put($1, array_agg('b' || i), array_agg('s' || repeat('x', 100)), array[null::float8])
+     from generate_series(1, $2::int) i`,
+    [namespace, count],
+  )
+}
+
+/** Waits until nothing is left to remove. */
+async function settled(cache: Cache, most: number) {
+  await expect.poll(() => bench.count(cache.name), { timeout: 20_000 }).toBeLessThanOrEqual(most)
+}
+
+describe('maxEntries', () => {
+  test('bounds a namespace, and leaves the others alone', async () => {
+    const other = bench.cache()
+    await other.setMany(entries(0, 300))
+    const cache = bench.cache({ maxEntries: 500 })
+    const evicted: number[] = []
+    cache.on('evict', (count) => evicted.push(count))
+    for (let wave = 0; wave < 8; wave++) await cache.setMany(entries(wave * 250, wave * 250 + 250))
+    await settled(cache, 500)
+    expect(await bench.count(cache.name)).toBeGreaterThan(450)
+    expect(await bench.count(other.name)).toBe(300)
+    const { evictions, entries: held, estimated } = await cache.stats()
+    expect([held <= 500, estimated]).toEqual([true, false])
+    expect(evictions).toBe(evicted.reduce((sum, count) => sum + count, 0))
+  })
+
+  test('removes what was not used for longest, not what was written first', async () => {
+    const cache = bench.cache({ maxEntries: 1000 })
+    await cache.setMany(entries(0, 1000))
+    await bench.pool.query(
+      `update howdah.cache_entry set accessed = accessed - 300 - substr(key, 2)::int % 60
+       where namespace = (select id from howdah.cache_namespace where name = $1)`,
+      [cache.name],
+    )
+    // The first hundred that were written are read, and so stay; first in, first out would lose them all.
+    const hot = entries(0, 100).map(([key]) => key)
+    expect((await cache.getMany(hot)).size).toBe(100)
+    await cache.setMany(entries(1000, 1500))
+    await settled(cache, 1000)
+    expect((await cache.getMany(hot)).size).toBe(100)
+    expect((await cache.getMany(entries(1000, 1500).map(([key]) => key))).size).toBe(500)
+  })
+
+  test('removes what has expired before what has not', async () => {
+    const cache = bench.cache({ maxEntries: 100 })
+    await cache.setMany(entries(0, 90), { ttl: '5m' })
+    await bench.age(cache.name, '6 minutes')
+    await cache.setMany(entries(100, 190), { ttl: '5m' })
+    await settled(cache, 100)
+    expect((await cache.getMany(entries(100, 190).map(([key]) => key))).size).toBe(90)
+  })
+})
+
+test('maxBytes bounds what a namespace takes', async () => {
+  const cache = bench.cache({ maxBytes: 200_000 })
+  for (let wave = 0; wave < 6; wave++) {
+    await cache.setMany(entries(wave * 50, wave * 50 + 50, 'x'.repeat(2_000)))
+  }
+  await expect.poll(async () => (await cache.stats()).bytes).toBeLessThanOrEqual(200_000)
+  expect((await cache.stats()).bytes).toBeGreaterThan(170_000)
+})
+
+describe('in a table of 100,000 entries', () => {
+  /** Rows that one call reads one after another. */
+  async function scanned(call: string, values: unknown[]): Promise<number> {
+    const client: pg.PoolClient = await bench.begin()
+    const read = async () => {
+      const { rows } = await client.query(
+        `select coalesce(sum(seq_tup_read), 0)::int as n from pg_stat_xact_user_tables where relname like 'cache_entry%'`,
+      )
+      return rows[0].n as number
+    }
+    // It begins with what the session has not reported yet.
+    const before = await read()
+    await client.query(call, values)
+    const after = await read()
+    await client.query('rollback')
+    return after - before
+  }
+
+  test('no upkeep reads all of it', async () => {
+    const big = bench.cache({ ttl: '1h' })
+    await big.has('opened')
+    await fill(big.name, 100_000)
+    const small = bench.cache()
+    await small.setMany(entries(0, 300))
+    const expired = bench.cache()
+    await expired.setMany(entries(0, 3000), { ttl: '1m' })
+    await bench.age(expired.name, '1 hour')
+    await bench.pool.query('analyze howdah.cache_entry')
+    expect(await scanned('select howdah.cache_sweep(500)', [])).toBe(0)
+    expect(await scanned(`select * from howdah.cache_usage($1)`, [small.name])).toBe(0)
+    expect(await scanned(`select * from howdah.cache_evict($1, 100, null)`, [small.name])).toBe(0)
+    const sample = await scanned(`select * from howdah.cache_evict($1, 90000, null)`, [big.name])
+    expect(sample).toBeGreaterThan(1_000)
+    expect(sample).toBeLessThan(40_000)
+    expect(await scanned(`select howdah.cache_clear($1)`, [big.name])).toBe(0)
+    const stats = await big.stats()
+    expect(stats.estimated).toBe(true)
+    expect(stats.entries / 100_000).toBeGreaterThan(0.8)
+    expect(stats.entries / 100_000).toBeLessThan(1.2)
+  })
+
+  test('a large namespace comes down to its limit, and not far below', async () => {
+    const cache = bench.cache({ maxEntries: 20_000 })
+    await cache.has('opened')
+    await fill(cache.name, 30_000)
+    await cache.set('one more', 1)
+    await settled(cache, 22_000)
+    // Whether it is there is told by a sample; what it removes too much stays within a tenth as well.
+    await expect
+      .poll(async () => {
+        const [row] = await bench.rows<{ evicted: number }>(
+          'select evicted from howdah.cache_evict($1, 20000, null)',
+          [cache.name],
+        )
+        return row?.evicted
+      })
+      .toBe(0)
+    expect(await bench.count(cache.name)).toBeGreaterThan(18_000)
+    expect(await bench.count(cache.name)).toBeLessThan(22_000)
+  })
+})
