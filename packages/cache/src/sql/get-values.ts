@@ -15,10 +15,10 @@ export const getValues: FamilyStatement<
 > = defineInFamily(
   'cache.get',
   (s, suffix) => /* sql */ `
-    select string_agg(coalesce(v.value, ''), E'\\x1f') as found
-    from unnest(${texts('$2')}) as k(key)
+    select pg_catalog.string_agg(coalesce(v.value, ''::text), E'\\x1f'::text) as found
+    from pg_catalog.unnest(${texts('$2')}) as k(key)
     left join lateral (
-      select case when ${slideDue('e')} then '${SLIDE_MARK}' || ${carried('e')} else ${carried('e')} end as value
+      select case when ${slideDue('e')} then '${SLIDE_MARK}'::text || ${carried('e')} else ${carried('e')} end as value
       from ${s}.cache_entry${suffix} e
       where e.namespace = (select n.id from ${s}.cache_namespace n where n.name = $1::text)
         and e.key = k.key and ${live(s, 'e')}
