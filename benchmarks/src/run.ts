@@ -21,7 +21,7 @@ export async function runSuite(
   }
   const ends: (() => Promise<unknown>)[] = []
   try {
-    const scenarios = await suite.setup({
+    const all = await suite.setup({
       pool: postgres.pool,
       connect: postgres.connect,
       databaseUrl: postgres.url,
@@ -29,6 +29,9 @@ export async function runSuite(
       redisUrl: redis?.url,
       onEnd: (close) => ends.push(close),
     })
+    const scenarios = all.filter(({ figure, figures = {} }) =>
+      [figure, ...Object.keys(figures)].some((name) => name.includes(args.only)),
+    )
     const contenderCount = scenarios.reduce((sum, { peers }) => sum + 1 + peers.length, 0)
     const timing = args.quick ? fitQuick(args, contenderCount) : args
     const results: ScenarioResult[] = []

@@ -76,8 +76,10 @@ test('readArguments() takes a known suite and refuses what it does not understan
     quick: true,
     json: true,
     rounds: 3,
+    only: '',
     out: 'a.json',
   })
+  expect(readArguments(['core', '--only', 'get'], suites)).toMatchObject({ only: 'get' })
   for (const bad of [[], ['none'], ['core', 'cache'], ['core', '--rounds', '2'], ['core', '--x']]) {
     expect(() => readArguments(bad, suites)).toThrow()
   }

@@ -25,6 +25,7 @@ export const lanes: Suite = {
       ours: coalescedGet('2 lanes', ours, keyAt, withLanes(2)),
       peers: [
         coalescedGet('1 lane', ours, keyAt, withLanes(1)),
+        coalescedGet('3 lanes', ours, keyAt, withLanes(3)),
         coalescedGet('4 lanes', ours, keyAt, withLanes(4)),
         singleGet('pipelined, 1 connection', one, keyAt),
         singleGet('pipelined, 10 connections', ten, keyAt),
@@ -37,6 +38,7 @@ export const lanes: Suite = {
       ours: coalescedSet('2 lanes', ours, keyAt, withLanes(2)),
       peers: [
         coalescedSet('1 lane', ours, keyAt, withLanes(1)),
+        coalescedSet('3 lanes', ours, keyAt, withLanes(3)),
         coalescedSet('4 lanes', ours, keyAt, withLanes(4)),
         singleSet('pipelined, 1 connection', one, keyAt),
       ] as const,
