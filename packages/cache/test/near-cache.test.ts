@@ -1,6 +1,6 @@
 import { tracingChannel } from 'node:diagnostics_channel'
 import { Database } from '@howdah/core'
-import { type TestDatabase, testDatabase, waitFor } from '@howdah/testkit'
+import { startProxy, type TestDatabase, testDatabase, waitFor } from '@howdah/testkit'
 import fc from 'fast-check'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -138,6 +138,25 @@ describe('a cache with a near cache', () => {
     await client.query('commit')
     client.release()
     await expect.poll(() => cache.get('k')).toBe('newer')
+  })
+
+  test('a transaction of ours is seen once it has committed, though no message comes in', async () => {
+    const { port } = new URL(database.url)
+    await using proxy = await startProxy({ host: '127.0.0.1', port: Number(port) })
+    const db = Database.from(database.pool(), { listen: proxy.url(database.url) })
+    const cache = nearCache({ pool: db })
+    await cache.set('k', 'old')
+    await warm(cache, 'k')
+    proxy.freeze()
+    await db.transaction(async (tx) => {
+      await cache.set('k', 'new', { client: tx })
+      expect(await cache.get('k')).toBe('old')
+      expect(await nearHits(cache, () => cache.get('k'))).toBe(1)
+    })
+    expect(await cache.get('k')).toBe('new')
+    proxy.thaw()
+    await cache.close()
+    await db.close()
   })
 
   test('strong reads ask the database, one by one or always', async () => {
