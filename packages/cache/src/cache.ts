@@ -8,6 +8,7 @@
  */
 import { Database, type Duration } from '@howdah/core'
 import { Activity } from './activity.js'
+import type { CacheEntry } from './cache-entry.js'
 import { EntryStore } from './entry-store.js'
 import { cacheError } from './errors.js'
 import type { CacheEvents, CacheStats } from './events.js'
@@ -41,15 +42,6 @@ import { decodeValue } from './value.js'
 import { lifetime, toWrite, type Write } from './write.js'
 
 const NO_OPTIONS: GetOptions & GetOrSetOptions = Object.freeze({})
-
-/** A live entry. */
-export interface CacheEntry<T = unknown> {
-  readonly value: T
-  /** Changes with every write; what {@link Cache.compareAndSet} compares. */
-  readonly version: string
-  /** Milliseconds left to live when it was read; `null` for ever. */
-  readonly ttl: number | null
-}
 
 /**
  * A key-value cache in PostgreSQL. Entries live in an UNLOGGED table, so a crash of the server empties the cache and loses nothing
@@ -134,7 +126,10 @@ export class Cache {
    * @throws {@link HowdahError} CACHE_INVALID_KEY, CACHE_UNREADABLE_VALUE, CACHE_CLOSED
    */
   async get<T = unknown>(key: string, options: GetOptions = NO_OPTIONS): Promise<T | undefined> {
-    const found = this.#recall(key, options) ?? (await this.#read(key, options))
+    const recalled = this.#recall(key, options)
+    if (recalled !== undefined) return this.#reader.decode(recalled) as T
+    const found = await this.#read(key, options)
+    this.#noteRead(key, found !== undefined)
     return found === undefined ? undefined : (this.#reader.decode(found) as T)
   }
 
@@ -144,12 +139,14 @@ export class Cache {
     options: GetOptions = NO_OPTIONS,
   ): Promise<Map<string, T>> {
     const wanted = [...new Set(keys)]
-    const all = await Promise.all(
-      wanted.map((key) => this.#recall(key, options) ?? this.#read(key, options)),
-    )
+    const recalled = wanted.map((key) => this.#recall(key, options))
+    const missing = wanted.filter((_, at) => recalled[at] === undefined)
+    const read = missing.length === 0 ? [] : await this.#readMany(missing, options)
     const values = new Map<string, T>()
-    for (const [at, found] of all.entries()) {
-      if (found !== undefined) values.set(wanted[at] as string, this.#reader.decode(found) as T)
+    let next = 0
+    for (const [at, key] of wanted.entries()) {
+      const found = recalled[at] ?? read[next++]
+      if (found !== undefined) values.set(key, this.#reader.decode(found) as T)
     }
     return values
   }
@@ -162,7 +159,7 @@ export class Cache {
     const stored = storedKey(key)
     if (!this.#open) await this.#ready()
     const row = await trace.get.run(this.#context, () => this.#store.readEntry(stored, client))
-    this.#noteRead(key, stored, row !== undefined)
+    this.#noteRead(key, row !== undefined)
     if (row === undefined) return undefined
     const value = decodeValue(row.value, this.#options.codec) as T
     return { value, version: row.version, ttl: row.ttl }
@@ -170,7 +167,7 @@ export class Cache {
 
   /** Tells whether a key has a live value, be it `null` or `undefined`. */
   async has(key: string, options: GetOptions = NO_OPTIONS): Promise<boolean> {
-    return (this.#recall(key, options) ?? (await this.#read(key, options))) !== undefined
+    return (await this.#find(key, options)) !== undefined
   }
 
   /** Answers the milliseconds a key has left to live: `null` for ever, `undefined` where there is no value. */
@@ -189,7 +186,8 @@ export class Cache {
   async set(key: string, value: unknown, options: SetOptions = {}): Promise<void> {
     const write = toWrite(key, value, options, this.#options)
     if (!this.#open) await this.#ready()
-    await trace.set.run(this.#context, () => this.#store.put([write], options.client))
+    if (!trace.set.active) await this.#store.put(write, options.client)
+    else await trace.set.run(this.#context, () => this.#store.put(write, options.client))
     this.#noteWrite(write)
   }
 
@@ -213,7 +211,7 @@ export class Cache {
     if (writes.size === 0) return
     if (!this.#open) await this.#ready()
     const all = [...writes.values()]
-    await trace.set.run(this.#context, () => this.#store.put(all, options.client))
+    await trace.set.run(this.#context, () => this.#store.putMany(all, options.client))
     for (const write of all) this.#noteWrite(write)
   }
 
@@ -341,7 +339,7 @@ export class Cache {
     options: GetOrSetOptions = {},
   ): Promise<T> {
     const plan = planLoad(key, load, options, this.#options)
-    const cached = this.#recall(key, options) ?? (await this.#read(key, options))
+    const cached = await this.#find(key, options)
     if (cached !== undefined) return this.#reader.decode(cached) as T
     const listener = this.#activity.ofLoad(key, options.grace !== undefined)
     const value = await trace.getOrSet.run(this.#context, () => this.#loads.get(plan, listener))
@@ -446,17 +444,32 @@ export class Cache {
     return found
   }
 
-  async #read(key: string, { client }: GetOptions): Promise<Found | undefined> {
-    const stored = storedKey(key)
-    if (!this.#open) await this.#ready()
-    const found = await trace.get.run(this.#context, () => this.#reader.read(stored, client))
-    this.#noteRead(key, stored, found !== undefined)
+  async #find(key: string, options: GetOptions): Promise<Found | undefined> {
+    const recalled = this.#recall(key, options)
+    if (recalled !== undefined) return recalled
+    const found = await this.#read(key, options)
+    this.#noteRead(key, found !== undefined)
     return found
   }
 
-  #noteRead(key: string, stored: string, hit: boolean): void {
+  #read(key: string, { client }: GetOptions): Promise<Found | undefined> {
+    const stored = storedKey(key)
+    if (!this.#open) return this.#ready().then(() => this.#read(key, { client }))
+    if (!trace.get.active) return this.#reader.read(stored, client)
+    return trace.get.run(this.#context, () => this.#reader.read(stored, client))
+  }
+
+  async #readMany(keys: readonly string[], { client }: GetOptions) {
+    const stored = keys.map(storedKey)
+    if (!this.#open) await this.#ready()
+    const found = await trace.get.run(this.#context, () => this.#reader.readMany(stored, client))
+    for (const [at, key] of keys.entries()) this.#noteRead(key, found[at] !== undefined)
+    return found
+  }
+
+  #noteRead(key: string, hit: boolean): void {
     this.#activity.read(key, hit, false)
-    if (hit) this.#maintenance.read(stored)
+    if (hit && this.#maintenance.limited) this.#maintenance.read(storedKey(key))
   }
 
   #noteWrite(write: Write): void {

@@ -7,7 +7,13 @@
  *   Calls with a client do not queue: they run in the caller's transaction, when it calls.
  * - Every call for many keys is one statement for each thousand of them.
  */
-import type { Database, DuplicateRule, Statement, TransactionHandle } from '@howdah/core'
+import type {
+  CoalescedOperation,
+  Database,
+  DuplicateRule,
+  Statement,
+  TransactionHandle,
+} from '@howdah/core'
 import { cacheError } from './errors.js'
 import { type Answer, HeldKeys } from './held-keys.js'
 import type { Near } from './near/near.js'
@@ -80,13 +86,13 @@ export class EntryStore {
 
   readonly #held = new HeldKeys()
 
-  readonly #read: (key: string) => Promise<string>
+  readonly #read: CoalescedOperation<string, string>
   readonly #readEntry: (key: string) => Promise<EntryRow | undefined>
-  readonly #put: (write: Write) => Promise<undefined>
+  readonly #put: CoalescedOperation<Write, undefined>
   readonly #add: (write: Write) => Promise<string | undefined>
   readonly #replace: (write: Write) => Promise<string | undefined>
   readonly #swap: (swap: Swap) => Promise<string | undefined>
-  readonly #remove: (key: string) => Promise<boolean>
+  readonly #remove: CoalescedOperation<string, boolean>
   readonly #touch: (touch: Touch) => Promise<boolean>
   readonly #count: (count: Count) => Promise<number | undefined>
   /** Asks for the right to load a value. */
@@ -131,10 +137,15 @@ export class EntryStore {
   }
 
   /** Answers a stored value, which may carry the mark of one to be prolonged; empty where there is none. */
-  async read(key: string, client?: TransactionHandle): Promise<string> {
+  read(key: string, client?: TransactionHandle): Promise<string> {
     return client === undefined
       ? this.#read(key)
-      : ((await this.#selectValues([key], client))[0] ?? '')
+      : this.#selectValues([key], client).then(([value = '']) => value)
+  }
+
+  /** Answers the same for several keys, in their order. */
+  readMany(keys: readonly string[], client?: TransactionHandle): Promise<readonly string[]> {
+    return client === undefined ? this.#read.many(keys) : this.#selectValues(keys, client)
   }
 
   async readEntry(key: string, client?: TransactionHandle): Promise<EntryRow | undefined> {
@@ -155,13 +166,16 @@ export class EntryStore {
     return this.#near === undefined ? write() : this.#near.change(keys, client, write)
   }
 
-  put(writes: readonly Write[], client?: TransactionHandle): Promise<void> {
-    const keys = this.#near === undefined ? null : writes.map(({ key }) => key)
-    return this.change(keys, client, async () => {
-      if (client !== undefined) await Promise.all(await this.#putAll(writes, client))
-      else if (writes.length === 1) await this.#put(writes[0] as Write)
-      else await Promise.all(writes.map(this.#put))
-    })
+  put(write: Write, client?: TransactionHandle): Promise<unknown> {
+    if (client === undefined && this.#near === undefined) return this.#put(write)
+    return this.putMany([write], client)
+  }
+
+  putMany(writes: readonly Write[], client?: TransactionHandle): Promise<unknown> {
+    const keys = this.#near === undefined ? null : keysOf(writes)
+    return this.change(keys, client, () =>
+      client === undefined ? this.#put.many(writes) : this.#putAll(writes, client),
+    )
   }
 
   /** Answers the new version, or `undefined` where a live entry is. */
@@ -188,9 +202,9 @@ export class EntryStore {
   /** Answers for each key whether it held a live value. */
   async remove(keys: readonly string[], client?: TransactionHandle): Promise<readonly boolean[]> {
     return this.change(keys, client, async () =>
-      Promise.all(
-        client === undefined ? keys.map(this.#remove) : await this.#removeAll(keys, client),
-      ),
+      client === undefined
+        ? this.#remove.many(keys)
+        : Promise.all(await this.#removeAll(keys, client)),
     )
   }
 
@@ -242,23 +256,28 @@ export class EntryStore {
   #byKey<Output>(
     duplicates: DuplicateRule,
     run: (keys: readonly string[]) => Promise<readonly Answer<Output>[]>,
-  ): (key: string) => Promise<Output> {
+  ): CoalescedOperation<string, Output> {
     const prefix = `cache:${this.#namespace}:`
     const call = this.#db.coalescer.operation({
       key: (key: string) => prefix + key,
       duplicates,
       run,
     })
-    return (key) => {
+    const one = (key: string) => {
       this.#endSum(key)
       return call(key) as Promise<Output>
     }
+    const many = (keys: readonly string[]) => {
+      for (const key of keys) this.#endSum(key)
+      return call.many(keys) as Promise<Output[]>
+    }
+    return Object.assign(one, { many })
   }
 
   #operation<Input extends { readonly key: string; readonly bytes?: number }, Output>(
     duplicates: DuplicateRule,
     run: (inputs: readonly Input[]) => Promise<readonly Answer<Output>[]>,
-  ): (input: Input) => Promise<Output> {
+  ): CoalescedOperation<Input, Output> {
     const prefix = `cache:${this.#namespace}:`
     const call = this.#db.coalescer.operation({
       key: (input: Input) => prefix + input.key,
@@ -266,10 +285,15 @@ export class EntryStore {
       duplicates,
       run,
     })
-    return (input) => {
+    const one = (input: Input) => {
       this.#endSum(input.key)
       return call(input) as Promise<Output>
     }
+    const many = (inputs: readonly Input[]) => {
+      for (const { key } of inputs) this.#endSum(key)
+      return call.many(inputs) as Promise<Output[]>
+    }
+    return Object.assign(one, { many })
   }
 
   /** Another call on a counter comes between what was added before it and what is added after. */

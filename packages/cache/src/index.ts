@@ -3,7 +3,8 @@
  *
  * @packageDocumentation
  */
-export { Cache, type CacheEntry } from './cache.js'
+export { Cache } from './cache.js'
+export type { CacheEntry } from './cache-entry.js'
 export type { CacheErrorCode } from './errors.js'
 export type { CacheEvents, CacheStats } from './events.js'
 export type { LoadContext } from './loads.js'

@@ -51,7 +51,12 @@ export class Maintenance {
     })
   }
 
-  /** Notes that a key was read. Costs nothing without limits. */
+  /** Whether reads are to be noted. */
+  get limited(): boolean {
+    return this.#evictor !== undefined
+  }
+
+  /** Notes that a stored key was read. */
   read(key: string): void {
     if (this.#evictor !== undefined && this.#seen.size < MAX_SEEN) this.#seen.add(key)
   }

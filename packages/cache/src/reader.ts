@@ -47,13 +47,20 @@ export class Reader {
   }
 
   /** Reads a stored key, and prolongs its entry in the background where it is sliding. */
-  async read(key: string, client?: TransactionHandle): Promise<Found | undefined> {
+  read(key: string, client?: TransactionHandle): Promise<Found | undefined> {
     const fill = client === undefined ? this.#near?.begin(key) : undefined
     if (fill !== undefined) return this.#readAndKeep(key, fill)
-    const marked = await this.#store.read(key, client)
-    if (marked === '') return undefined
-    if (isToSlide(marked)) this.#slide(key)
-    return { value: undefined, encoded: unmarked(marked) }
+    return this.#store.read(key, client).then((marked) => this.#found(key, marked))
+  }
+
+  /** Reads several stored keys. */
+  async readMany(
+    keys: readonly string[],
+    client?: TransactionHandle,
+  ): Promise<readonly (Found | undefined)[]> {
+    if (this.#near !== undefined) return Promise.all(keys.map((key) => this.read(key, client)))
+    const marked = await this.#store.readMany(keys, client)
+    return marked.map((one, at) => this.#found(keys[at] as string, one))
   }
 
   /** Answers the value of what was found; a new one at each call, where somebody could change it. */
@@ -64,6 +71,12 @@ export class Reader {
   /** Waits for what goes on in the background. */
   async close(): Promise<void> {
     await Promise.all([this.#near?.close(), ...this.#sliding])
+  }
+
+  #found(key: string, marked: string): Found | undefined {
+    if (marked === '') return undefined
+    if (isToSlide(marked)) this.#slide(key)
+    return { value: undefined, encoded: unmarked(marked) }
   }
 
   async #readAndKeep(key: string, fill: NearFill): Promise<Found | undefined> {

@@ -7,7 +7,12 @@
 export { Backoff, type BackoffOptions } from './backoff.js'
 export { resolveClient, type TransactionHandle } from './clients/resolve.js'
 export { Coalescer } from './coalescer/coalescer.js'
-export type { CoalescerOptions, DuplicateRule, OperationOptions } from './coalescer/options.js'
+export type {
+  CoalescedOperation,
+  CoalescerOptions,
+  DuplicateRule,
+  OperationOptions,
+} from './coalescer/options.js'
 export { Database, type DatabaseSource, type IterateOptions } from './database.js'
 export {
   type Duration,

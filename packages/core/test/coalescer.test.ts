@@ -112,6 +112,25 @@ test('operation() divides what waits between the free lanes, down to shares of 3
   await Promise.all(more)
 })
 
+test('many() answers in the order of its inputs, and fails with the first error while the others go on', async () => {
+  const coalescer = new Coalescer()
+  const done: number[] = []
+  const half = coalescer.operation<number, number>({
+    key: (input) => String(input),
+    async run(inputs) {
+      if (inputs.includes(13)) throw Object.assign(new Error('unlucky'), { code: '23514' })
+      done.push(...inputs)
+      return inputs.map((input) => input / 2)
+    },
+  })
+  expect(await half.many([4, 2, 8, 2])).toEqual([2, 1, 4, 1])
+  expect(await half.many([])).toEqual([])
+  done.length = 0
+  await expect(half.many([1, 13, 3])).rejects.toThrow('unlucky')
+  await coalescer.drain()
+  expect(done.sort()).toEqual([1, 3])
+})
+
 test('operation() leaves a free lane to every other operation before it divides', async () => {
   const coalescer = new Coalescer({ lanes: 3 })
   const sent: string[] = []
@@ -123,7 +142,7 @@ test('operation() leaves a free lane to every other operation before it divides'
         return new Array<undefined>(inputs.length)
       },
     }),
-  ) as [(input: number) => Promise<void>, (input: number) => Promise<void>]
+  ) as unknown as [(input: number) => Promise<void>, (input: number) => Promise<void>]
   const calls = Array.from({ length: 80 }, (_, n) => a(n))
   await Promise.all([...calls, b(1)])
   expect(sent).toEqual(['a 40', 'b 1', 'a 40'])

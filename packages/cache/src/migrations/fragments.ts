@@ -6,8 +6,12 @@
  */
 import type { Family } from './family.js'
 
-/** Attributes of every function: it runs as its caller and finds nothing but what it names. */
-export const ATTRIBUTES = 'language plpgsql set search_path = pg_catalog, pg_temp'
+/**
+ * Attributes of every function: it runs as its caller, finds nothing but what it names, and plans once. With a list of one key in sight the
+ * planner would make a plan for just that, at every call (measured: 190 µs for a write of one key, 150 with the general plan).
+ */
+export const ATTRIBUTES =
+  'language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan'
 
 /** Variables that {@link enter} fills. */
 export const VARIABLES = /* sql */ `

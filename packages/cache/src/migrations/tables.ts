@@ -68,7 +68,7 @@ function createEntries(s: string, family: Family): string[] {
       tag_sum numeric,
       original text,
       primary key (namespace, key)
-    ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0)`,
+    ) with (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0)`,
     /* sql */ `alter table ${table} alter column bin set storage external`,
     /* sql */ `create index cache_entry${family.suffix}_expiry on ${table} (expiry_bucket)
       where expiry_bucket is not null`,

@@ -27,6 +27,7 @@ import { Call } from './call.js'
 import { canNarrowDown, copyError } from './failure.js'
 import { Operation } from './operation.js'
 import {
+  type CoalescedOperation,
   type CoalescerOptions,
   checkOperation,
   type OperationOptions,
@@ -97,14 +98,17 @@ export class Coalescer {
    */
   operation<Input, Output>(
     options: OperationOptions<Input, Output>,
-  ): (input: Input) => Promise<Output> {
+  ): CoalescedOperation<Input, Output> {
     checkOperation(options)
     const operation = new Operation(options as OperationOptions<unknown, unknown>)
-    return (input) =>
+    const one = (input: Input): Promise<Output> =>
       new Promise((resolve, reject) => {
         // What throws in here, such as `key`, rejects the promise.
         this.#accept(operation, input, resolve as (output: unknown) => void, reject)
       })
+    const many = (inputs: readonly Input[]): Promise<Output[]> =>
+      this.#acceptMany(operation, inputs) as Promise<Output[]>
+    return Object.assign(one, { many })
   }
 
   /** Waits until no call is left without an answer, those made meanwhile included. */
@@ -153,6 +157,26 @@ export class Coalescer {
     this.#tails.set(key, call)
     if (tail === undefined) this.#makeReady(call)
     else tail.following = call
+  }
+
+  /** One promise for all of them: a promise for each costs more than the call itself. */
+  #acceptMany(operation: Operation, inputs: readonly unknown[]): Promise<unknown[]> {
+    return new Promise((resolve, reject) => {
+      const outputs = new Array<unknown>(inputs.length)
+      let left = inputs.length
+      const settle = (at: number, output: unknown) => {
+        outputs[at] = output
+        if (--left === 0) resolve(outputs)
+      }
+      if (left === 0) resolve(outputs)
+      for (const [at, input] of inputs.entries()) {
+        const answer = (output: unknown) => {
+          if (output instanceof Promise) output.then((value) => settle(at, value), reject)
+          else settle(at, output)
+        }
+        this.#accept(operation, input, answer, reject)
+      }
+    })
   }
 
   #refusal(): HowdahError {

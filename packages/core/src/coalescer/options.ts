@@ -43,6 +43,13 @@ export interface OperationOptions<Input, Output> {
   readonly duplicates?: DuplicateRule | undefined
 }
 
+/** Makes the calls of one kind. */
+export interface CoalescedOperation<Input, Output> {
+  (input: Input): Promise<Output>
+  /** Makes several calls, answered in their order; rejects with the first error, while the others go on. */
+  many(inputs: readonly Input[]): Promise<Output[]>
+}
+
 /** @throws {@link HowdahError} CORE_INVALID_OPTION */
 export function resolveCoalescerOptions(options: CoalescerOptions): ResolvedCoalescerOptions {
   const { lanes = 3, maxItems = 1000, maxBytes = 1024 * 1024, maxWaiting = 100_000 } = options
