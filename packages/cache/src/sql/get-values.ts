@@ -7,7 +7,7 @@ const SLIDE_MARK = '~'
 
 /**
  * Reads the live entries of several keys into one text: measured, a row for each costs the driver more than the server takes to
- * find it. `offset 0` keeps the order of the keys, since the planner then can only take them one after another.
+ * find it. `unnest` is qualified, for one made for `text[]` would come before the general one. `offset 0` keeps the order of the keys, since the planner then can only take them one after another.
  */
 export const getValues: FamilyStatement<
   [namespace: string, keys: readonly string[]],
@@ -16,7 +16,7 @@ export const getValues: FamilyStatement<
   'cache.get',
   (s, suffix) => /* sql */ `
     select string_agg(coalesce(v.value, ''), E'\\x1f') as found
-    from unnest(${texts('$2')}) as k(key)
+    from pg_catalog.unnest(${texts('$2')}) as k(key)
     left join lateral (
       select case when ${slideDue('e')} then '${SLIDE_MARK}' || ${carried('e')} else ${carried('e')} end as value
       from ${s}.cache_entry${suffix} e
