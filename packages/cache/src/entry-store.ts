@@ -20,7 +20,7 @@ import type { Near } from './near/near.js'
 import type { ResolvedCacheOptions } from './options.js'
 import { countEntries } from './sql/count-entries.js'
 import { type EntryRow, getEntries } from './sql/get-entries.js'
-import { getValues, splitValues } from './sql/get-values.js'
+import { getValue, getValues, splitValues } from './sql/get-values.js'
 import {
   fillEntries,
   type LeaseRow,
@@ -306,6 +306,10 @@ export class EntryStore {
   }
 
   async #selectValues(keys: readonly string[], client?: TransactionHandle): Promise<string[]> {
+    if (keys.length === 1) {
+      const [one] = await this.#db.query(getValue(...this.#where, keys[0] as string), client)
+      return [one?.found ?? '']
+    }
     const [row] = await this.#db.query(getValues(...this.#where, keys), client)
     const values = splitValues(row?.found ?? null)
     if (values.length === keys.length) return values

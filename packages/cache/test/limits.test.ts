@@ -107,7 +107,7 @@ describe('in a table of 100,000 entries', () => {
     expect(await scanned(`select * from howdah.cache_evict($1, 100, null)`, [small.name])).toBe(0)
     const sample = await scanned(`select * from howdah.cache_evict($1, 90000, null)`, [big.name])
     expect(sample).toBeGreaterThan(1_000)
-    expect(sample).toBeLessThan(40_000)
+    expect(sample).toBeLessThan(80_000)
     expect(await scanned(`select howdah.cache_clear($1)`, [big.name])).toBe(0)
     const stats = await big.stats()
     expect(stats.estimated).toBe(true)
@@ -115,23 +115,32 @@ describe('in a table of 100,000 entries', () => {
     expect(stats.entries / 100_000).toBeLessThan(1.2)
   })
 
-  test('a large namespace comes down to its limit, and not far below', async () => {
-    const cache = bench.cache({ maxEntries: 20_000 })
+  test('a namespace among larger ones comes down to its limit, and not far below', async () => {
+    const cache = bench.cache({ maxEntries: 15_000 })
     await cache.has('opened')
-    await fill(cache.name, 30_000)
+    await fill(cache.name, 19_000)
     await cache.set('one more', 1)
-    await settled(cache, 22_000)
-    // Whether it is there is told by a sample; what it removes too much stays within a tenth as well.
-    await expect
-      .poll(async () => {
+    await settled(cache, 15_000)
+    expect(await bench.count(cache.name)).toBeGreaterThan(13_500)
+  })
+
+  test('a large namespace does so as well, though its size is estimated', async () => {
+    const cache = bench.cache()
+    await cache.has('opened')
+    await bench.pool.query('truncate howdah.cache_entry')
+    await fill(cache.name, 100_000)
+    // Each look ends with the first sample that says there is nothing to remove, as in the background.
+    for (let looks = 0; looks < 6; looks++) {
+      for (let evicted = 1; evicted > 0; ) {
         const [row] = await bench.rows<{ evicted: number }>(
-          'select evicted from howdah.cache_evict($1, 20000, null)',
+          'select evicted from howdah.cache_evict($1, 80000, null)',
           [cache.name],
         )
-        return row?.evicted
-      })
-      .toBe(0)
-    expect(await bench.count(cache.name)).toBeGreaterThan(18_000)
-    expect(await bench.count(cache.name)).toBeLessThan(22_000)
+        evicted = row?.evicted ?? 0
+      }
+    }
+    const left = await bench.count(cache.name)
+    expect(left).toBeGreaterThan(68_000)
+    expect(left).toBeLessThan(86_000)
   })
 })

@@ -18,13 +18,26 @@ export const getValues: FamilyStatement<
     select pg_catalog.string_agg(coalesce(v.value, ''::text), E'\\x1f'::text) as found
     from pg_catalog.unnest(${texts('$2')}) as k(key)
     left join lateral (
-      select case when ${slideDue('e')} then '${SLIDE_MARK}'::text || ${carried('e')} else ${carried('e')} end as value
+      select ${marked('e')} as value
       from ${s}.cache_entry${suffix} e
       where e.namespace = (select n.id from ${s}.cache_namespace n where n.name = $1::text)
         and e.key = k.key and ${live(s, 'e')}
       offset 0
     ) v on true`,
   (namespace, keys) => [namespace, joined(keys)],
+)
+
+/** Reads one live entry: without lists, which cost a third of the time of a single look-up. */
+export const getValue: FamilyStatement<
+  [namespace: string, key: string],
+  { readonly found: string }
+> = defineInFamily(
+  'cache.get.one',
+  (s, suffix) => /* sql */ `
+    select ${marked('e')} as found from ${s}.cache_entry${suffix} e
+    where e.namespace = (select n.id from ${s}.cache_namespace n where n.name = $1::text)
+      and e.key = $2::text and ${live(s, 'e')}`,
+  (namespace, key) => [namespace, key],
 )
 
 /** The answer of {@link getValues}, split; empty where a key has no live entry. */
@@ -40,6 +53,10 @@ export function isToSlide(value: string): boolean {
 /** The value without the mark. */
 export function unmarked(value: string): string {
   return isToSlide(value) ? value.slice(1) : value
+}
+
+function marked(e: string): string {
+  return /* sql */ `case when ${slideDue(e)} then '${SLIDE_MARK}'::text || ${carried(e)} else ${carried(e)} end`
 }
 
 /** Whether a tenth of the time of a sliding entry has passed: prolonging it at every read would be a write at every read. */

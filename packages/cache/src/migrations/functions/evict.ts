@@ -2,9 +2,12 @@ import { entryTable, type Family } from '../family.js'
 import { ATTRIBUTES, enter, VARIABLES } from '../fragments.js'
 
 /** Blocks of the table that one look reads, at most. */
-const SAMPLE_BLOCKS = 200
-/** A namespace of no more entries is counted rather than estimated. */
-const COUNTED = 2000
+const SAMPLE_BLOCKS = 500
+/**
+ * A namespace of no more entries is counted rather than estimated: the rows of a small one lie together in few blocks, which a sample of
+ * the whole table hits or misses (measured: 30,000 entries of 130,000 came out between 20,000 and 40,000).
+ */
+const COUNTED = 20_000
 
 /**
  * - `cache_usage` answers how many entries and bytes a namespace has: counted while there are few, else estimated from a sample of
@@ -44,7 +47,6 @@ end $body$`,
 declare ${VARIABLES}
   used record;
   excess double precision;
-  victims text[];
 begin ${enter(s, { create: false, family })}
   if not pg_try_advisory_xact_lock(hashtext(${quoted(`${s}.cache_evict`)}), ns) then
     perform set_config('howdah.cache_write', '', true);
@@ -56,14 +58,9 @@ begin ${enter(s, { create: false, family })}
   if excess > 0 then
     -- Of a sample only the quarter that is oldest, for the others may be younger than those that were not looked at.
     excess := least(excess, case when used.share < 1 then 0.25 else 1 end);
-    if used.share < 1 then ${victims(`${table} e tablesample system (used.share * 100)`)}
-    else ${victims(`${table} e`)}
+    if used.share < 1 then ${evict(table, `${table} e tablesample system (used.share * 100)`)}
+    else ${evict(table, `${table} e`)}
     end if;
-    with locked as materialized (
-      select e.key from ${table} e where e.namespace = ns and e.key = any(victims) order by e.key for update skip locked
-    )
-    delete from ${table} e using locked l where e.namespace = ns and e.key = l.key;
-    get diagnostics evicted = row_count;
     entries := entries - evicted;
   end if;
   perform set_config('howdah.cache_write', '', true);
@@ -72,17 +69,23 @@ end $body$`,
   ]
 }
 
-/** Chooses what goes; what is being loaded stays, for its row holds the lease. */
-function victims(sample: string): string {
+/**
+ * Removes what is to go; what is being loaded stays, for its row holds the lease. Rows are found by their place, which no planner
+ * turns into a scan of the table.
+ */
+function evict(table: string, sample: string): string {
   return /* sql */ `
       with sampled as materialized (
-        select e.key, e.accessed, e.expires_at <= statement_timestamp() as over
+        select e.ctid as at, e.accessed, e.expires_at <= statement_timestamp() as over
         from ${sample} where e.namespace = ns and (e.lease_until is null or e.lease_until < statement_timestamp())
-      )
-      select array_agg(key) into victims from (
-        select key from sampled order by over desc nulls last, accessed
+      ), victim as materialized (
+        select at from sampled order by over desc nulls last, accessed
         limit (select ceil(count(*) * excess) + floor(count(*) * 0.02) from sampled)
-      ) v;`
+      ), locked as materialized (
+        select e.ctid as at from ${table} e where e.ctid = any(array(select at from victim)) for update skip locked
+      )
+      delete from ${table} e where e.ctid = any(array(select at from locked));
+      get diagnostics evicted = row_count;`
 }
 
 function quoted(text: string): string {
