@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { NearStore, type NewEntry } from '../src/near/near-store.js'
 
 function entry(key: string, bytes = 1): NewEntry<string> {
-  return { key, value: key, encoded: undefined, deadline: Number.POSITIVE_INFINITY, bytes }
+  return { key, value: key, encoded: undefined, deadline: undefined, bytes }
 }
 
 function visit(store: NearStore<string>, key: string): void {

@@ -11,27 +11,42 @@
  * set, is one of them.
  */
 
-/** One entry; its time is in milliseconds of `performance.now()`. */
-export interface NearEntry<Encoded> {
+/** What is put in. */
+export interface NewEntry<Encoded> {
   readonly key: string
   /** The value, where nobody can change it; else `undefined`. */
   readonly value: unknown
-  /** What the value is decoded from anew for each reader; `undefined` where {@link NearEntry.value} is it. */
+  /** What the value is decoded from anew for each reader; `undefined` where {@link NewEntry.value} is it. */
   readonly encoded: Encoded | undefined
-  /** Up to when it may be served; `Infinity` where that has no end. */
-  readonly deadline: number
+  /** Up to when it may be served, in milliseconds of `performance.now()`; `undefined` where that has no end. */
+  readonly deadline: number | undefined
   readonly bytes: number
-  /** Whether it was read since the hand last came by. */
-  visited: boolean
-  newer: NearEntry<Encoded> | undefined
-  older: NearEntry<Encoded> | undefined
 }
 
-/** What is put in. */
-export type NewEntry<Encoded> = Pick<
-  NearEntry<Encoded>,
-  'key' | 'value' | 'encoded' | 'deadline' | 'bytes'
->
+/**
+ * One entry. With many entries a hit costs what it waits for memory, so what a hit reads comes first and lies together, and an entry
+ * without end has no number to be fetched (numbers that are no small integers lie elsewhere).
+ */
+export class NearEntry<Encoded> implements NewEntry<Encoded> {
+  /** Whether it was read since the hand last came by. */
+  visited = false
+  readonly deadline: number | undefined
+  readonly encoded: Encoded | undefined
+  readonly value: unknown
+  readonly key: string
+  readonly bytes: number
+  newer: NearEntry<Encoded> | undefined = undefined
+  older: NearEntry<Encoded> | undefined
+
+  constructor(entry: NewEntry<Encoded>, older: NearEntry<Encoded> | undefined) {
+    this.deadline = entry.deadline
+    this.encoded = entry.encoded
+    this.value = entry.value
+    this.key = entry.key
+    this.bytes = entry.bytes
+    this.older = older
+  }
+}
 
 /** The entries of one near cache. */
 export class NearStore<Encoded> {
@@ -70,7 +85,7 @@ export class NearStore<Encoded> {
     this.delete(entry.key)
     if (entry.bytes > this.#maxBytes) return
     while (this.#bytes + entry.bytes > this.#maxBytes) this.#evict()
-    const added = { ...entry, visited: false, newer: undefined, older: this.#newest }
+    const added = new NearEntry(entry, this.#newest)
     if (this.#newest === undefined) this.#oldest = added
     else this.#newest.newer = added
     this.#newest = added

@@ -113,7 +113,8 @@ export class Near<Encoded> implements NearMember {
     const entry = this.#store.get(key)
     if (entry !== undefined) {
       const now = performance.now()
-      if (now - this.#proof.sentAt <= this.maxStale && now < entry.deadline) {
+      const { deadline } = entry
+      if (now - this.#proof.sentAt <= this.maxStale && (deadline === undefined || now < deadline)) {
         if (!entry.visited) entry.visited = true
         this.#hits++
         return entry
@@ -144,12 +145,12 @@ export class Near<Encoded> implements NearMember {
     this.abandon(fill)
     if (!this.mayStore(fill)) return
     const { value, encoded, bytes, ttl, sliding } = read
-    const served = (ttl ?? Number.POSITIVE_INFINITY) * (sliding ? SERVED_OF_SLIDING : 1)
+    const served = ttl === null ? null : ttl * (sliding ? SERVED_OF_SLIDING : 1)
     this.#store.put({
-      key: fill.key,
-      value,
+      key: ownText(fill.key),
+      value: typeof value === 'string' ? ownText(value) : value,
       encoded,
-      deadline: fill.startedAt + served,
+      deadline: served === null ? undefined : fill.startedAt + served,
       bytes: ENTRY_BYTES + textBytes(fill.key) + bytes,
     })
   }
@@ -236,6 +237,16 @@ export class Near<Encoded> implements NearMember {
 
 /** Bytes that a string takes in memory: one for each character, two where one of them needs it. */
 export function textBytes(text: string): number {
+  return isLatin1(text) ? text.length : 2 * text.length
+}
+
+/** A copy that lies in one piece. A string cut out of another keeps that alive, and is found by way of it. */
+function ownText(text: string): string {
+  const encoding = isLatin1(text) ? 'latin1' : 'utf16le'
+  return Buffer.from(text, encoding).toString(encoding)
+}
+
+function isLatin1(text: string): boolean {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: Latin-1 begins with them.
-  return /[^\x00-\xff]/.test(text) ? 2 * text.length : text.length
+  return !/[^\x00-\xff]/.test(text)
 }
