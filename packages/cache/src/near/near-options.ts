@@ -26,7 +26,7 @@ import { cacheError } from '../errors.js'
  */
 export interface NearOptions {
   /**
-   * Memory it may take, in bytes: keys, encoded values and 230 bytes for each entry. What is read less goes first.
+   * Memory it may take, in bytes: keys, encoded values and 180 bytes for each entry. What is read less goes first.
    *
    * @defaultValue `16777216`
    */
