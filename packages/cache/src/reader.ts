@@ -80,7 +80,7 @@ export class Reader {
   }
 
   async #readAndKeep(key: string, fill: NearFill): Promise<Found | undefined> {
-    let found: (Found & { readonly row: EntryRow }) | undefined
+    let found: (Found & { readonly row: EntryRow; readonly bytes: number }) | undefined
     try {
       const row = await this.#store.readEntry(key)
       if (row !== undefined) found = { row, ...this.#keepable(row.value) }
@@ -88,18 +88,18 @@ export class Reader {
       if (found === undefined) this.#near?.abandon(fill)
     }
     if (found === undefined) return undefined
-    const { row, value, encoded } = found
-    const bytes = textBytes(row.value)
+    const { row, value, encoded, bytes } = found
     this.#near?.store(fill, { value, encoded, bytes, ttl: row.ttl, sliding: row.slide !== null })
     if (row.slide === true) this.#slide(key)
     return found
   }
 
   /** Unpacks what is compressed, and decodes what need not be decoded for each reader. */
-  #keepable(stored: string): Found {
+  #keepable(stored: string): Found & { readonly bytes: number } {
     const encoded = inflated(stored)
-    if (!isImmutable(encoded)) return { value: undefined, encoded }
-    return { value: decodeValue(encoded, this.#codec), encoded: undefined }
+    const bytes = textBytes(encoded)
+    if (!isImmutable(encoded)) return { value: undefined, encoded, bytes }
+    return { value: decodeValue(encoded, this.#codec), encoded: undefined, bytes }
   }
 
   #slide(key: string): void {

@@ -259,6 +259,13 @@ describe('a cache with a near cache', () => {
     expect(near?.evictions).toBeGreaterThan(50)
   })
 
+  test('counts a compressed value as it is kept, unpacked', async () => {
+    const cache = nearCache({ compress: { above: 100 } })
+    await cache.set('k', { text: 'x'.repeat(50_000) })
+    await warm(cache, 'k')
+    expect((await cache.stats()).near?.bytes).toBeGreaterThan(50_000)
+  })
+
   test('tells of hits from memory, in events, statistics and traces', async () => {
     const cache = nearCache()
     await cache.set('k', 1)
