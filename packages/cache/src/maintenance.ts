@@ -58,7 +58,10 @@ export class Maintenance {
 
   /** Notes that a stored key was read. */
   read(key: string): void {
-    if (this.#evictor !== undefined && this.#seen.size < MAX_SEEN) this.#seen.add(key)
+    if (this.#evictor === undefined) return
+    if (this.#seen.size < MAX_SEEN) this.#seen.add(key)
+    // Also in a process that only reads, for what it reads is to stay.
+    if (!this.#evictor.running) this.#evictor.start()
   }
 
   /** Notes a write. */

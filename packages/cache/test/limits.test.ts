@@ -55,6 +55,23 @@ describe('maxEntries', () => {
     expect((await cache.getMany(entries(1000, 1500).map(([key]) => key))).size).toBe(500)
   })
 
+  test('hears of reads also from a process that only reads', async () => {
+    const writer = bench.cache({ maxEntries: 1000 })
+    await writer.setMany(entries(0, 10))
+    await bench.age(writer.name, '10 minutes')
+    const young = `select count(*)::int as n from howdah.cache_entry
+      where namespace = (select id from howdah.cache_namespace where name = $1)
+        and accessed > extract(epoch from now()) - 1577836800 - 300`
+    expect(await bench.rows(young, [writer.name])).toEqual([{ n: 0 }])
+    const reader = bench.cache({
+      pool: bench.otherPool,
+      namespace: writer.name,
+      maxEntries: 1000,
+    })
+    await reader.get('k1')
+    await expect.poll(() => bench.rows(young, [writer.name])).toEqual([{ n: 1 }])
+  })
+
   test('removes what has expired before what has not', async () => {
     const cache = bench.cache({ maxEntries: 100 })
     await cache.setMany(entries(0, 90), { ttl: '5m' })
