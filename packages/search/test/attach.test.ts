@@ -38,7 +38,7 @@ const leftovers = async () =>
     await pool.query(`
       select relname::text as name from pg_class
       where relnamespace = 'howdah'::regnamespace and relname ~ '^search_(document|statistic)_'
-      union all select tgname::text from pg_trigger where not tgisinternal
+      union all select tgname::text from pg_trigger where not tgisinternal and tgname not like 'cache_%'
       union all select proname::text from pg_proc where proname like 'search_changed_%'`)
   ).rows
 
