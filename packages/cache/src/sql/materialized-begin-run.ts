@@ -18,7 +18,7 @@ export const beginRun: (schema: string, id: number) => Statement<BegunRow> = def
       delete from ${s}.cache_materialized_mark where query = $1::int and xid <> '0'
     )
     select nextval(${regclass(s)})::text as run,
-      (extract(epoch from clock_timestamp()) * 1000)::float8 as started`,
+      extract(epoch from clock_timestamp())::float8 * 1000::float8 as started`,
   (id) => [id],
 )
 

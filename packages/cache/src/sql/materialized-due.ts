@@ -33,7 +33,7 @@ export const dueQuery: (schema: string, name: string, rule: DueRule) => Statemen
         ${viewIsThere(s)} as built,
         ${presentTriggers('$5', '$6')} as triggers,
         (case when due.at is not null then greatest(0,
-          extract(epoch from greatest(due.at, q.retry_at) - clock_timestamp()) * 1000) end)::float8 as wait
+          extract(epoch from greatest(due.at, q.retry_at) - clock_timestamp())::float8 * 1000::float8) end) as wait
       from ${s}.cache_materialized q
       cross join lateral (
         select min(m.marked_at) filter (where m.xid <> '0') as first,

@@ -17,7 +17,7 @@ export const finishRun: (
     update ${s}.cache_materialized
     set run = $2::text::bigint,
       refreshed_at = to_timestamp($3::float8 / 1000),
-      duration_ms = extract(epoch from clock_timestamp()) * 1000 - $3::float8,
+      duration_ms = extract(epoch from clock_timestamp())::float8 * 1000::float8 - $3::float8,
       shape = coalesce($4::text, shape),
       failures = 0, failed_at = null, retry_at = null, code = null, error = null
     where id = $1::int`,

@@ -12,7 +12,7 @@ export function viewIsThere(s: string): string {
 export function presentTriggers(tables: string, trigger: string): string {
   return /* sql */ `(
         select count(*)::int
-        from unnest(${tables}::text[]) as t(name)
+        from pg_catalog.unnest(${tables}::text[]) as t(name)
         join pg_catalog.pg_trigger g on g.tgrelid = to_regclass(t.name)
         where g.tgname = ${trigger}::text and g.tgenabled in ('O', 'A'))`
 }
