@@ -1,3 +1,4 @@
+import { literal } from '@howdah/core'
 import { entryTable, FAMILIES, type Family } from './family.js'
 
 /**
@@ -13,7 +14,7 @@ export function createTables(s: string): string[] {
     /* sql */ `create sequence ${s}.cache_namespace_id as integer`,
     /* sql */ `create table ${s}.cache_namespace (
       name text collate "C" primary key check (name <> '' and octet_length(name) <= 1024),
-      id integer not null unique default nextval('${s.replaceAll("'", "''")}.cache_namespace_id'),
+      id integer not null unique default nextval(${literal(`${s}.cache_namespace_id`)}),
       logged boolean not null,
       near_until timestamptz,
       near_epoch uuid,

@@ -27,7 +27,7 @@ export const getValues: FamilyStatement<
   (namespace, keys) => [namespace, joined(keys)],
 )
 
-/** Reads one live entry: without lists, which cost a third of the time of a single look-up. */
+/** Reads one live entry, without the lists that a single look-up has no use for. */
 export const getValue: FamilyStatement<
   [namespace: string, key: string],
   { readonly found: string }

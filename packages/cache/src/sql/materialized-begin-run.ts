@@ -1,4 +1,4 @@
-import { defineStatement, type Statement } from '@howdah/core'
+import { defineStatement, literal, type Statement } from '@howdah/core'
 
 /** A refresh that begins. */
 export interface BegunRow {
@@ -31,5 +31,5 @@ export const takeTicket: (schema: string) => Statement<{ readonly ticket: string
   )
 
 function regclass(s: string): string {
-  return `'${s.replaceAll("'", "''")}.cache_materialized_run'::regclass`
+  return `${literal(`${s}.cache_materialized_run`)}::regclass`
 }

@@ -1,3 +1,4 @@
+import { literal } from '@howdah/core'
 import { ATTRIBUTES } from '../fragments.js'
 
 /**
@@ -14,7 +15,7 @@ begin
   perform pg_current_xact_id();
   select n.id, n.logged into old from ${s}.cache_namespace n where n.name = cache_clear.namespace for update;
   if old is null then return; end if;
-  update ${s}.cache_namespace n set id = nextval('${s.replaceAll("'", "''")}.cache_namespace_id')
+  update ${s}.cache_namespace n set id = nextval(${literal(`${s}.cache_namespace_id`)})
     where n.name = cache_clear.namespace;
   insert into ${s}.cache_garbage (namespace, logged) values (old.id, old.logged);
   perform ${s}.cache_tell(old.id, null);

@@ -8,6 +8,7 @@ import {
   inKeyOrder,
   leave,
   live,
+  nextVersion,
   PATIENCE,
   ROW_BYTES,
   seconds,
@@ -34,7 +35,7 @@ export function countFunction(s: string, family: Family): string {
 #variable_conflict use_column
 declare ${VARIABLES}
 begin ${enter(s, { create: true, family })} ${BE_PATIENT}
-  ver := nextval('${s.replaceAll("'", "''")}.cache_version');
+  ver := ${nextVersion(s)};
   return query
     insert into ${table} as e (${COLUMNS})
     select ns, u.key, ver, x.end_at, null, ${bucket('x.end_at')}, ${seconds('statement_timestamp()')},

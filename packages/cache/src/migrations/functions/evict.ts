@@ -1,5 +1,6 @@
+import { literal } from '@howdah/core'
 import { entryTable, type Family } from '../family.js'
-import { ATTRIBUTES, enter, VARIABLES } from '../fragments.js'
+import { ATTRIBUTES, DONE, enter, VARIABLES } from '../fragments.js'
 
 /** Blocks of the table that one look reads, at most. */
 const SAMPLE_BLOCKS = 500
@@ -28,7 +29,7 @@ export function evictFunctions(s: string, family: Family): string[] {
 #variable_conflict use_column
 declare
   ns integer;
-  blocks double precision := pg_relation_size(${quoted(table)}::regclass) / current_setting('block_size')::int;
+  blocks double precision := pg_relation_size(${literal(table)}::regclass) / current_setting('block_size')::int;
 begin
   select n.id into ns from ${s}.cache_namespace n where n.name = _namespace;
   share := 1;
@@ -48,8 +49,8 @@ declare ${VARIABLES}
   used record;
   excess double precision;
 begin ${enter(s, { create: false, family })}
-  if not pg_try_advisory_xact_lock(hashtext(${quoted(`${s}.cache_evict`)}), ns) then
-    perform set_config('howdah.cache_write', '', true);
+  if not pg_try_advisory_xact_lock(hashtext(${literal(`${s}.cache_evict`)}), ns) then
+    ${DONE}
     return;
   end if;
   select * into used from ${s}.cache_usage${suffix}(_namespace);
@@ -63,7 +64,7 @@ begin ${enter(s, { create: false, family })}
     end if;
     entries := entries - evicted;
   end if;
-  perform set_config('howdah.cache_write', '', true);
+  ${DONE}
   return next;
 end $body$`,
   ]
@@ -86,8 +87,4 @@ function evict(table: string, sample: string): string {
       )
       delete from ${table} e where e.ctid = any(array(select at from locked));
       get diagnostics evicted = row_count;`
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`
 }

@@ -5,11 +5,13 @@ import {
   bucket,
   COLUMNS,
   carried,
+  DONE,
   enter,
   INPUT,
   inKeyOrder,
   leave,
   live,
+  nextVersion,
   ROW_BYTES,
   rowOf,
   seconds,
@@ -34,9 +36,8 @@ const LEASE_PATIENCE = '20ms'
 export function leaseFunctions(s: string, family: Family): string[] {
   const table = entryTable(s, family)
   const { suffix } = family
-  const version = `nextval('${s.replaceAll("'", "''")}.cache_version')`
+  const version = nextVersion(s)
   const patience = `perform set_config('lock_timeout', '${LEASE_PATIENCE}', true);`
-  const done = `perform set_config('howdah.cache_write', '', true);`
   return [
     /* sql */ `create function ${s}.cache_lease${suffix}(_namespace text, _keys text[], _ms float8)
     returns table(key text, state text, token text, snapshot text, value text) ${ATTRIBUTES} as $body$
@@ -74,7 +75,7 @@ begin ${enter(s, { create: true, family })}
     end;
     return next;
   end loop;
-  ${done}
+  ${DONE}
 end $body$`,
     /* sql */ `create function ${s}.cache_fill${suffix}(_namespace text, _keys text[], _tokens bigint[], _snapshots text[],
       _values text[], _ttls float8[], _extras jsonb default null)
@@ -96,7 +97,7 @@ begin ${enter(s, { create: false, family })}
     exception when lock_not_available then null;
     end;
   end loop;
-  if stored <> '{}' then ${leave(s, 'stored')} else ${done} end if;
+  if stored <> '{}' then ${leave(s, 'stored')} else ${DONE} end if;
   return query select unnest(stored);
 end $body$`,
     /* sql */ `create function ${s}.cache_release${suffix}(_namespace text, _keys text[], _tokens bigint[]) returns void
@@ -112,7 +113,7 @@ begin ${enter(s, { create: false, family })}
     where e.namespace = ns and e.key = h.key and not h.empty
   )
   delete from ${table} e using held h where e.namespace = ns and e.key = h.key and h.empty;
-  ${done}
+  ${DONE}
 end $body$`,
     /* sql */ `create function ${s}.cache_renew${suffix}(_namespace text, _keys text[], _tokens bigint[], _ms float8) returns void
     ${ATTRIBUTES} as $body$
@@ -128,7 +129,7 @@ begin ${enter(s, { create: false, family })}
     expires_at = case when e.value is null then end_at else e.expires_at end,
     expiry_bucket = case when e.value is null then ${bucket('end_at')} else e.expiry_bucket end
   from held h where e.namespace = ns and e.key = h.key;
-  ${done}
+  ${DONE}
 end $body$`,
   ]
 }

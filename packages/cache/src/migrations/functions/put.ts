@@ -9,6 +9,7 @@ import {
   inKeyOrder,
   leave,
   live,
+  nextVersion,
   PATIENCE,
   PLAIN_INPUT,
   rowOf,
@@ -43,7 +44,7 @@ export function putFunctions(s: string, family: Family): string[] {
     where e.namespace = ns and e.key = r.key and ${condition}
     returning e.key`
   const begin = (create: boolean) =>
-    `${enter(s, { create, family })}${BE_PATIENT}\n  ver := nextval('${s.replaceAll("'", "''")}.cache_version');`
+    `${enter(s, { create, family })}${BE_PATIENT}\n  ver := ${nextVersion(s)};`
   const conditional = (name: string, parameters: string, create: boolean, statement: string) =>
     /* sql */ `create function ${s}.${name}${suffix}(${parameters}) returns table(key text, version text)
     ${ATTRIBUTES} as $body$

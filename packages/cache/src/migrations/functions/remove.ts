@@ -7,6 +7,7 @@ import {
   inKeyOrder,
   leave,
   live,
+  nextVersion,
   PATIENCE,
   ROW_BYTES,
   seconds,
@@ -29,7 +30,7 @@ declare ${VARIABLES}
   end_at timestamptz;
 begin ${enter(s, { create: false, family })} ${BE_PATIENT}
   if _mark then
-    ver := nextval('${s.replaceAll("'", "''")}.cache_version');
+    ver := ${nextVersion(s)};
     end_at := statement_timestamp() + interval '1 minute';
     -- Locks what is there without a change, so that all keys, there or not, are taken in one order.
     insert into ${table} as e (namespace, key, version, expires_at, expiry_bucket, accessed, bytes)

@@ -3,6 +3,7 @@ import {
   ATTRIBUTES,
   BE_PATIENT,
   bucket,
+  DONE,
   enter,
   leave,
   live,
@@ -54,7 +55,7 @@ begin ${enter(s, { create: false, family })}
     order by e.key for update of e skip locked
   )
   update ${table} e set ${set('due.end_at')} from due where e.namespace = ns and e.key = due.key;
-  perform set_config('howdah.cache_write', '', true);
+  ${DONE}
 end $body$`,
     /* sql */ `create function ${s}.cache_seen${family.suffix}(_namespace text, _keys text[]) returns void
     ${ATTRIBUTES} as $body$
@@ -68,7 +69,7 @@ begin ${enter(s, { create: false, family })}
   )
   update ${table} e set accessed = ${seconds('statement_timestamp()')}
   from due where e.namespace = ns and e.key = due.key;
-  perform set_config('howdah.cache_write', '', true);
+  ${DONE}
 end $body$`,
   ]
 }
