@@ -250,6 +250,11 @@ export class Database {
     return new Database(tenantDriver(this.#driver, id), this.options, () => {}, scope)
   }
 
+  /** @internal Options with which `pg` in another thread would connect like the pool; `undefined` where there are none to hand over. */
+  async connectionOptions(): Promise<Record<string, unknown> | undefined> {
+    return this.#driver.connectionOptions?.()
+  }
+
   /** Waits for coalesced calls, ends the hub and forgets the pool. The pool itself stays open: it is the application's. */
   close(): Promise<void> {
     this.#closing ??= (async () => {

@@ -6,6 +6,8 @@ export interface TraceContext {
   readonly target: string
   /** How many items the operation carries, where it carries several. */
   readonly count?: number | undefined
+  /** The item itself, where the operation is about one. */
+  readonly item?: unknown
   result?: unknown
   error?: unknown
 }

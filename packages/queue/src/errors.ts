@@ -4,8 +4,13 @@ import { HowdahError } from '@howdah/core'
 export type QueueErrorCode =
   | 'QUEUE_INVALID_OPTION'
   | 'QUEUE_INVALID_PAYLOAD'
+  | 'QUEUE_INVALID_OUTPUT'
   | 'QUEUE_PAYLOAD_TOO_LARGE'
   | 'QUEUE_LEASE_LOST'
+  | 'QUEUE_JOB_CANCELLED'
+  | 'QUEUE_JOB_FAILED'
+  | 'QUEUE_NOT_FOUND'
+  | 'QUEUE_WAIT_TIMEOUT'
   | 'QUEUE_CLOSED'
 
 /** Makes an error of this package. */
@@ -15,4 +20,23 @@ export function queueError(
   cause?: unknown,
 ): HowdahError<QueueErrorCode> {
   return new HowdahError(code, message, cause === undefined ? undefined : { cause })
+}
+
+/** What is kept of an error: PostgreSQL text holds no NUL and no half characters, and an endless message helps nobody. */
+export function errorText(error: unknown): string {
+  const text = error instanceof Error ? (error.stack ?? error.message) : describe(error)
+  return text
+    .slice(0, MAX_ERROR_LENGTH)
+    .replaceAll(/\p{Surrogate}/gu, '\ufffd')
+    .replaceAll('\0', '\\0')
+}
+
+const MAX_ERROR_LENGTH = 10_000
+
+function describe(value: unknown): string {
+  try {
+    return String(value)
+  } catch {
+    return 'A value without a text form was thrown.'
+  }
 }

@@ -3,9 +3,21 @@
  *
  * @packageDocumentation
  */
+export type { AddOptions, JobOptions, KeyOptions } from './add-options.js'
 export type { QueueErrorCode } from './errors.js'
-export type { DeadLetter, Handler, Job, QueueStats } from './job.js'
+export type {
+  BatchHandler,
+  BatchOutcome,
+  ChildJob,
+  Handler,
+  Job,
+  JobOutcome,
+  TraceHeaders,
+} from './job.js'
 export { migrations } from './migrations/index.js'
-export type { AddOptions, QueueOptions, WorkOptions } from './options.js'
+export type { KeepOptions, QueueOptions, RateLimit } from './options.js'
+export { Discard, RetryLater } from './outcome.js'
 export { Queue } from './queue.js'
-export { Worker, type WorkerEvents } from './worker.js'
+export type { StandardIssue, StandardResult, StandardSchema } from './schema.js'
+export type { WorkOptions } from './work-options.js'
+export type { Worker, WorkerEvents } from './worker/worker.js'

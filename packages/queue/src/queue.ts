@@ -3,37 +3,40 @@
  *
  * Invariants
  * - A job that `add` has answered for survives any crash of this process or the server, as the caller's commit does.
- * - Jobs run at least once: a worker that dies while one runs makes it due again when its lease ends.
- * - Adding takes no lock that another adder waits for, and no NOTIFY inside the caller's transaction.
+ * - Jobs run at least once: those of a worker that dies run again.
+ * - Adding takes no lock that another adder waits for, unless they add the same key, and sends a notification only while a worker sleeps.
  */
-import { Database, tracer } from '@howdah/core'
+import { coreMigrations, Database, tracer } from '@howdah/core'
+import { type AddOptions, type JobSpec, jobSpec } from './add-options.js'
 import { queueError } from './errors.js'
-import type { DeadLetter, Handler, QueueStats } from './job.js'
+import { EventSink } from './events.js'
+import type { BatchHandler, Handler, TraceHeaders } from './job.js'
 import { migrations } from './migrations/index.js'
 import {
-  type AddOptions,
   type QueueOptions,
   type ResolvedQueueOptions,
-  resolveAddOptions,
   resolveName,
   resolveQueueOptions,
-  resolveWorkOptions,
-  type WorkOptions,
 } from './options.js'
 import { encodePayload } from './payload.js'
-import { addJobs, type NewJob } from './sql/add-jobs.js'
-import { countJobs } from './sql/count-jobs.js'
-import { listDead } from './sql/list-dead.js'
-import { purgeDead } from './sql/purge-dead.js'
-import { redriveDead } from './sql/redrive-dead.js'
-import { Worker } from './worker.js'
+import { validate } from './schema.js'
+import { addJobs } from './sql/add-jobs.js'
+import { openQueue } from './sql/open-queue.js'
+import { resolveWorkOptions, type WorkOptions } from './work-options.js'
+import { currentJob } from './worker/run-jobs.js'
+import { Worker } from './worker/worker.js'
 
 const addTracer = tracer('@howdah/queue:add')
-const HUB_KIND = 'queue'
-const MAX_LISTED = 1000
+const WAKE_KIND = 'queue'
+
+interface Added {
+  readonly payload: string
+  readonly spec: string | null
+  readonly order: number
+}
 
 /**
- * A queue of jobs with payloads of type `T` (anything JSON can say).
+ * A queue of jobs with payloads of type `T` (anything JSON can say), whose handlers answer `R`.
  *
  * Delivery is at least once, in order of priority and then of due time; with several workers, or after a retry, jobs overtake one
  * another. Make handlers safe to repeat.
@@ -44,19 +47,22 @@ const MAX_LISTED = 1000
  * import { Pool } from 'pg'
  *
  * const mails = new Queue<{ to: string }>('mails', { pool: new Pool() })
- * await mails.add({ to: 'ada@example.org' }, { delay: '5m' })
+ * await mails.add({ to: 'ada@example.org' }, { delay: '10m' })
  * const worker = mails.work(async (job) => {
- *   console.log('to', job.payload.to)
+ *   job.signal.throwIfAborted()
+ *   return { sentTo: job.payload.to }
  * })
  * await worker.close()
  * ```
  */
-export class Queue<T> {
+export class Queue<T = unknown, R = unknown> {
   readonly #db: Database
-  readonly #options: ResolvedQueueOptions
+  readonly #options: ResolvedQueueOptions<T, R>
   readonly #workers = new Set<Worker<T>>()
-  readonly #insert: (job: NewJob & { readonly order: string }) => Promise<string>
-  #doorbell: Promise<() => void> | undefined
+  readonly #insert: (job: Added) => Promise<string>
+  readonly #events: EventSink
+  #opening: Promise<number> | undefined
+  #doorbell: Promise<() => Promise<void>> | undefined
   #added = 0
   #closed = false
 
@@ -68,58 +74,72 @@ export class Queue<T> {
    *
    * @throws {@link HowdahError} QUEUE_INVALID_OPTION, CORE_INVALID_DURATION, CORE_INVALID_SOURCE
    */
-  constructor(name: string, options: QueueOptions) {
+  constructor(name: string, options: QueueOptions<T, R>) {
     this.name = resolveName(name)
     this.#options = resolveQueueOptions(options)
     this.#db = Database.from(options.pool)
+    this.#events = new EventSink(this.#db, () => {})
     this.#insert = this.#db.coalescer.operation({
-      key: (job: NewJob & { readonly order: string }) => job.order,
+      key: (job: Added) => `queue:${this.name}:${job.order}`,
       bytes: (job) => job.payload.length,
-      run: async (jobs) => {
-        const rows = await this.#db.query(addJobs(this.#db.schema, jobs))
-        return rows.map((row) => row.id)
-      },
+      run: (jobs) => this.#insertMany(jobs),
     })
   }
 
   /**
-   * Adds a job and answers its id. With `{ client }` the job exists only if that transaction commits; workers hear of it at once after a
-   * {@link Database.transaction}, and within their `pollInterval` after a transaction of another library.
+   * Adds a job and answers its id. With `{ client }` the job exists only if that transaction commits. Calls made at the same time share a
+   * statement. With a `key` that a job holds it answers the id of that job.
    *
    * @throws {@link HowdahError} QUEUE_INVALID_PAYLOAD, QUEUE_PAYLOAD_TOO_LARGE, QUEUE_INVALID_OPTION, QUEUE_CLOSED; nothing is added then
    */
   async add(payload: T, options: AddOptions = {}): Promise<string> {
-    const job = this.#job(payload, options)
-    await this.#ready()
-    const id = await addTracer.run(
+    const spec = this.#spec(options)
+    const text = await this.#encode(payload)
+    const queue = await this.#open()
+    return addTracer.run(
       () => ({ target: this.name, count: 1 }),
       async () => {
         if (options.client === undefined) {
-          return this.#insert({ ...job, order: `queue:${this.name}:${this.#added++}` })
+          return this.#insert({ payload: text, spec: encodeSpec(spec), order: this.#added++ })
         }
-        const [row] = await this.#db.query(addJobs(this.#db.schema, [job]), options.client)
-        return (row as { readonly id: string }).id
+        const statement = addJobs(this.#db.schema, queue, [text], encodeSpec(spec))
+        const [row] = await this.#db.query(statement, options.client)
+        return (row as { readonly ids: string }).ids
       },
     )
-    this.#announce(options)
-    return id
   }
 
   /**
-   * Adds several jobs with the same options in one statement, all or none, and answers their ids in order.
+   * Adds several jobs in one statement, all or none, and answers their ids in order. The options are the same for all, but for the
+   * transaction, when they are answered by a function of each payload.
    *
    * @throws {@link HowdahError} as {@link Queue.add}; none is added then
    */
-  async addMany(payloads: readonly T[], options: AddOptions = {}): Promise<string[]> {
-    const jobs = payloads.map((payload) => this.#job(payload, options))
-    await this.#ready()
-    if (jobs.length === 0) return []
-    const rows = await addTracer.run(
-      () => ({ target: this.name, count: jobs.length }),
-      () => this.#db.query(addJobs(this.#db.schema, jobs), options.client),
+  async addMany(
+    payloads: readonly T[],
+    options: AddOptions | ((payload: T, at: number) => Omit<AddOptions, 'client'>) = {},
+    {
+      client = typeof options === 'function' ? undefined : options.client,
+    }: Pick<AddOptions, 'client'> = {},
+  ): Promise<string[]> {
+    const spec =
+      typeof options === 'function'
+        ? payloads.map((payload, at) => this.#spec(options(payload, at)))
+        : this.#spec(options)
+    const texts: string[] = []
+    for (const payload of payloads) {
+      texts.push(
+        this.#options.input === undefined ? this.#text(payload) : await this.#encode(payload),
+      )
+    }
+    const queue = await this.#open()
+    if (texts.length === 0) return []
+    const statement = addJobs(this.#db.schema, queue, texts, encodeSpec(spec))
+    const [row] = await addTracer.run(
+      () => ({ target: this.name, count: texts.length }),
+      () => this.#db.query(statement, client),
     )
-    this.#announce(options)
-    return rows.map((row) => row.id)
+    return (row as { readonly ids: string }).ids.split(',')
   }
 
   /**
@@ -127,7 +147,15 @@ export class Queue<T> {
    *
    * @throws {@link HowdahError} QUEUE_INVALID_OPTION, CORE_INVALID_DURATION, QUEUE_CLOSED
    */
-  work(handler: Handler<T>, options: WorkOptions = {}): Worker<T> {
+  work(
+    handler: BatchHandler<T, R>,
+    options: WorkOptions & { readonly batchSize: number },
+  ): Worker<T>
+  work(
+    handler: Handler<T, R>,
+    options?: WorkOptions & { readonly batchSize?: undefined },
+  ): Worker<T>
+  work(handler: Handler<T, R> | BatchHandler<T, R>, options: WorkOptions = {}): Worker<T> {
     if (typeof handler !== 'function') {
       throw queueError('QUEUE_INVALID_OPTION', 'The handler must be a function of a job.')
     }
@@ -137,9 +165,16 @@ export class Queue<T> {
       {
         db: this.#db,
         name: this.name,
-        options: this.#options,
-        handler,
-        ready: () => this.#listen(),
+        maxPayloadBytes: this.#options.maxPayloadBytes,
+        running: {
+          queue: this.name,
+          handler: handler as Handler<T> | BatchHandler<T>,
+          batch: resolved.batchSize !== undefined,
+          output: this.#options.output,
+          around: resolved.around as (<A>(job: unknown, run: () => A) => A) | undefined,
+        },
+        events: this.#events,
+        open: () => this.#listen(),
         onClosed: (closed) => this.#workers.delete(closed),
       },
       resolved,
@@ -148,50 +183,10 @@ export class Queue<T> {
     return worker
   }
 
-  /** Lists jobs that failed as often as they may, newest first; at most `limit` (up to 1000). @defaultValue limit `100` */
-  async deadLetters({ limit = 100 }: { readonly limit?: number } = {}): Promise<DeadLetter<T>[]> {
-    if (!Number.isSafeInteger(limit) || limit < 1 || limit > MAX_LISTED) {
-      throw queueError(
-        'QUEUE_INVALID_OPTION',
-        `limit must be a whole number from 1 to ${MAX_LISTED}.`,
-      )
-    }
-    await this.#ready()
-    const rows = await this.#db.query(listDead(this.#db.schema, this.name, limit))
-    return rows.map(({ payload, addedAt, diedAt, ...row }) => ({
-      ...row,
-      payload: JSON.parse(payload) as T,
-      addedAt: new Date(addedAt),
-      diedAt: new Date(diedAt),
-    }))
-  }
-
-  /** Puts dead letters back into the queue with all attempts anew: those with the given ids, or all. Answers how many. */
-  async redrive(ids?: readonly string[]): Promise<number> {
-    await this.#ready()
-    const rows = await this.#db.query(redriveDead(this.#db.schema, this.name, resolveIds(ids)))
-    if (rows.length > 0) this.#db.hub.ring(HUB_KIND, this.name)
-    return rows.length
-  }
-
-  /** Deletes dead letters for good: those with the given ids, or all. Answers how many. */
-  async purgeDead(ids?: readonly string[]): Promise<number> {
-    await this.#ready()
-    const [row] = await this.#db.query(purgeDead(this.#db.schema, this.name, resolveIds(ids)))
-    return row?.purged ?? 0
-  }
-
-  /** Counts the queue's jobs by state, exactly, as of now. Reads every job of the queue. */
-  async stats(): Promise<QueueStats> {
-    await this.#ready()
-    const [row] = await this.#db.query(countJobs(this.#db.schema, this.name))
-    return row as QueueStats
-  }
-
   /** Closes the workers of this object, each waiting for its running jobs, and stops listening. Jobs stay; the pool stays open. */
-  async close(): Promise<void> {
+  async close(options: { readonly withinMs?: number } = {}): Promise<void> {
     this.#closed = true
-    await Promise.all([...this.#workers].map((worker) => worker.close()))
+    await Promise.all([...this.#workers].map((worker) => worker.close(options)))
     const unregister = await this.#doorbell?.catch(() => undefined)
     this.#doorbell = undefined
     await unregister?.()
@@ -202,53 +197,85 @@ export class Queue<T> {
     return this.close()
   }
 
-  #job(payload: T, options: AddOptions): NewJob {
-    return {
-      queue: this.name,
-      payload: encodePayload(payload, this.#options.maxPayloadBytes),
-      ...resolveAddOptions(options, this.#options),
-    }
+  async #encode(payload: T): Promise<string> {
+    const { input } = this.#options
+    const value =
+      input === undefined
+        ? payload
+        : await validate(input, payload, 'QUEUE_INVALID_PAYLOAD', 'The payload')
+    return this.#text(value)
   }
 
-  /** Wakes the workers, once the job can be seen and unless it is for later. */
-  #announce({ client, delay, runAt }: AddOptions): void {
-    if (delay !== undefined || runAt !== undefined) return
-    this.#db.afterCommit(client, () => this.#db.hub.ring(HUB_KIND, this.name))
+  #text(payload: T): string {
+    return encodePayload(payload, this.#options.maxPayloadBytes)
+  }
+
+  #spec(options: AddOptions): JobSpec {
+    return jobSpec(options, this.#trace())
+  }
+
+  #trace(): TraceHeaders | undefined {
+    return this.#options.trace?.() ?? currentJob.getStore()?.trace
+  }
+
+  /** Jobs added at the same time; those with the same options share a statement. */
+  async #insertMany(jobs: readonly Added[]): Promise<string[]> {
+    const queue = await this.#open()
+    const alike = jobs.every((job) => job.spec === jobs[0]?.spec)
+    const spec = alike
+      ? (jobs[0]?.spec ?? null)
+      : `[${jobs.map((job) => job.spec ?? 'null').join(',')}]`
+    const texts = jobs.map((job) => job.payload)
+    const [row] = await this.#db.query(addJobs(this.#db.schema, queue, texts, spec))
+    return (row as { readonly ids: string }).ids.split(',')
   }
 
   /** Hears of new jobs from now on. Without a hub that can listen, workers poll. */
-  async #listen(): Promise<void> {
-    await this.#ready()
+  async #listen(): Promise<number> {
+    const queue = await this.#open()
     const wake = () => {
       for (const worker of this.#workers) worker.wake()
     }
-    this.#doorbell ??= this.#db.hub.register(HUB_KIND, {
+    const number = String(queue)
+    // Not waited for: where listening takes time, workers look by themselves meanwhile.
+    this.#doorbell ??= this.#db.hub.register(WAKE_KIND, {
       onMessage: (name) => {
-        if (name === this.name) wake()
+        if (name === number) wake()
       },
       onGap: wake,
     })
-    try {
-      await this.#doorbell
-    } catch (error) {
+    this.#doorbell.catch(() => {
       this.#doorbell = undefined
-      throw error
-    }
+    })
+    return queue
   }
 
-  async #ready(): Promise<void> {
-    this.#assertOpen()
+  #open(): Promise<number> {
+    if (this.#closed) return Promise.reject(closed())
+    this.#opening ??= this.#openOnce().catch((error) => {
+      this.#opening = undefined
+      throw error
+    })
+    return this.#opening
+  }
+
+  async #openOnce(): Promise<number> {
+    await this.#db.migrator.ensure(coreMigrations)
     await this.#db.migrator.ensure(migrations)
+    const settings = JSON.stringify(this.#options.settings)
+    const [row] = await this.#db.query(openQueue(this.#db.schema, this.name, settings))
+    return (row as { readonly id: number }).id
   }
 
   #assertOpen(): void {
-    if (this.#closed) throw queueError('QUEUE_CLOSED', 'This queue is closed. Make a new one.')
+    if (this.#closed) throw closed()
   }
 }
 
-function resolveIds(ids: readonly string[] | undefined): readonly string[] | null {
-  if (ids === undefined) return null
-  if (Array.isArray(ids) && ids.every((id) => typeof id === 'string' && /^\d{1,18}$/.test(id)))
-    return ids
-  throw queueError('QUEUE_INVALID_OPTION', 'Ids must be those that deadLetters() answers.')
+function closed() {
+  return queueError('QUEUE_CLOSED', 'This queue is closed. Make a new one.')
+}
+
+function encodeSpec(spec: JobSpec | readonly JobSpec[]): string | null {
+  return spec === null ? null : JSON.stringify(spec)
 }

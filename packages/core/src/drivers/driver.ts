@@ -30,6 +30,8 @@ export interface Driver {
    * cannot (a pool of unknown make). An abort ends the attempt, whatever the network does.
    */
   connect(url?: string, signal?: AbortSignal): Promise<DirectConnection | undefined>
+  /** Options with which a thread of its own, given `pg`, would connect like the pool; `undefined` where they cannot be handed over. */
+  connectionOptions?(): Promise<Record<string, unknown> | undefined>
 }
 
 /** What a transaction ends with when its commit rolled it back. */

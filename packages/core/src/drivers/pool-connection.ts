@@ -87,6 +87,24 @@ function clientOptions(options: PoolOptionsLike, url: string | undefined): PoolO
   return { ...base, password: options['password'], ssl: options['ssl'] }
 }
 
+/** Of the pool, and nothing to a client. */
+const POOLS_OWN = ['Client', 'Promise', 'log', 'verify', 'onConnect', 'types', 'max', 'min']
+
+/** What of a pool's options another thread can be given: `undefined` where something it would need cannot be copied. */
+export async function portableOptions(
+  options: PoolOptionsLike,
+): Promise<PoolOptionsLike | undefined> {
+  const { password, ssl } = options
+  const base: PoolOptionsLike = { ...options, ssl }
+  for (const key of POOLS_OWN) delete base[key]
+  base['password'] = typeof password === 'function' ? await password() : password
+  try {
+    return structuredClone(base)
+  } catch {
+    return undefined
+  }
+}
+
 /** Says goodbye to the server, and cuts the socket where nobody answers: a frozen network must not hold up a close. */
 async function end(client: ClientLike): Promise<void> {
   const farewell = client.end().catch(() => {})

@@ -1,7 +1,12 @@
 import type { PoolClientLike, PoolLike, Queryable, QueryConfigLike } from '../queryable.js'
 import type { Statement } from '../statement.js'
 import { type DirectConnection, type Driver, transactionAborted } from './driver.js'
-import { type ClientConstructor, openConnection, type PoolOptionsLike } from './pool-connection.js'
+import {
+  type ClientConstructor,
+  openConnection,
+  type PoolOptionsLike,
+  portableOptions,
+} from './pool-connection.js'
 import { readCursor } from './pool-cursor.js'
 
 /** `pg.Pool` as it is at run time; `Client` and `options` let us open a connection just like the pool's own. */
@@ -28,6 +33,10 @@ export function poolDriver(source: PoolLike): Driver {
     async connect(url, signal): Promise<DirectConnection | undefined> {
       if (pool.Client === undefined || pool.options === undefined) return undefined
       return openConnection(pool.Client, pool.options, url, signal)
+    },
+    async connectionOptions() {
+      if (pool.Client === undefined || pool.options === undefined) return undefined
+      return portableOptions(pool.options)
     },
   }
 }

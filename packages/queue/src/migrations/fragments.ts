@@ -1,0 +1,54 @@
+/** Pieces of SQL that several functions share. */
+import { literal } from '@howdah/core'
+
+/**
+ * Attributes of every function: it runs as its caller, finds nothing but what it names, and plans once, for a table of any size.
+ * Without the last three the planner may settle on reading a whole table while it is small, and keep to that when it is not.
+ */
+export const ATTRIBUTES =
+  'language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set jit = off'
+
+/** Between payloads and ids of one parameter or result; valid JSON holds none. */
+export const SEPARATOR = '\x1e'
+
+/** Draws a job's id, or its place in `queue_ready`. */
+export function nextSeq(s: string): string {
+  return `nextval(${literal(`${s}.queue_seq`)})`
+}
+
+export function nextLease(s: string): string {
+  return `nextval(${literal(`${s}.queue_lease_seq`)})`
+}
+
+/** Ready jobs come in the order of (rank, seq): the higher the priority, the lower its rank. */
+export function rankOf(priority: string): string {
+  return `(-2 * ${priority})`
+}
+
+/** The lane in front of all jobs of the same priority, for jobs that were claimed once already. */
+export function frontRank(rank: string): string {
+  return `(((${rank} + 1) >> 1 << 1) - 1)`
+}
+
+/** The priority of a rank of either lane. */
+export function priorityOf(rank: string): string {
+  return `(-((${rank} + 1) >> 1))`
+}
+
+/** Makes the claims and ends of a queue with limits happen one at a time. */
+export function lockQueue(s: string, queue: string): string {
+  return /* sql */ `perform pg_advisory_xact_lock(hashtextextended(${literal(`howdah.queue:${s}`)}, ${queue}))`
+}
+
+/** Counts. Each argument is `column: expression`. */
+export function tally(s: string, queue: string, changes: Readonly<Record<string, string>>): string {
+  return /* sql */ `insert into ${s}.queue_tally (at, queue, ${Object.keys(changes).join(', ')})
+    values (statement_timestamp(), ${queue}, ${Object.values(changes).join(', ')})`
+}
+
+/** Wakes workers that sleep, once the transaction commits; where none does it sends nothing. */
+export function wake(s: string, queue: string): string {
+  return /* sql */ `if exists (select from ${s}.queue_idle i where i.queue = ${queue} and i.until > statement_timestamp()) then
+    perform ${s}.hub_tell('queue', (${queue})::text);
+  end if`
+}

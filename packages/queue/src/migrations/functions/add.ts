@@ -1,0 +1,183 @@
+import { literal } from '@howdah/core'
+import { FLAG } from '../../flags.js'
+import { ATTRIBUTES, nextSeq, rankOf, SEPARATOR, tally, wake } from '../fragments.js'
+
+/** Payloads of one parameter as rows `p(payload, n)`. */
+const PAYLOADS = `unnest(string_to_array(_payloads, ${literal(SEPARATOR)})) with ordinality as p(payload, n)`
+
+/**
+ * `queue_add` is how jobs come in. Its parameter `_spec` is null where all is as usual, an object for all payloads, or an array with an
+ * object for each: `{priority, delay, runAt, attempts, backoff, expireAfter, group, trace, parent, key: {id, keepFor, throttle,
+ * debounce}}`, times in milliseconds, `runAt` since the epoch.
+ *
+ * It takes its transaction's id before it draws a number; `seal.ts` says why.
+ */
+export function addFunctions(s: string): string[] {
+  return [addAlike(s), addOne(s), add(s)]
+}
+
+/** Adds jobs that share all options and have no key: two inserts, however many. */
+function addAlike(s: string): string {
+  const insertJob = (columns: string, values: string) => /* sql */ `
+    with input as materialized (
+      select ${nextSeq(s)} as id, p.payload::json as payload from ${PAYLOADS}
+    ), body as (
+      insert into ${s}.queue_job (id, added_at, queue, rank, flags, payload${columns})
+      select i.id, statement_timestamp(), _queue, rank, flags, i.payload${values} from input i
+    )`
+  const place = (columns: string, values: string) => /* sql */ `${insertJob(columns, values)},
+    place as (
+      insert into ${s}.queue_ready (seq, id, queue, rank, attempt, flags)
+      select i.id, i.id, _queue, rank, 0, flags from input i where run_at is null
+    ), later as (
+      insert into ${s}.queue_scheduled (run_at, id, queue, rank, attempt, flags)
+      select run_at, i.id, _queue, rank, 0, flags from input i where run_at is not null
+    )
+    select string_agg(i.id::text, ','), count(*) into _ids, added from input i`
+  return /* sql */ `create function ${s}.queue_add_alike(_queue integer, _payloads text, _spec jsonb, out _ids text) returns text
+    ${ATTRIBUTES} as $body$
+declare
+  rank integer := 0;
+  flags smallint := 0;
+  run_at timestamptz;
+  due timestamptz := statement_timestamp();
+  added integer;
+begin
+  perform pg_current_xact_id();
+  if _spec is null then
+    with input as materialized (
+      select ${nextSeq(s)} as id, p.payload::json as payload from ${PAYLOADS}
+    ), body as (
+      insert into ${s}.queue_job (id, added_at, queue, rank, flags, payload)
+      select i.id, statement_timestamp(), _queue, 0, 0, i.payload from input i
+    ), place as (
+      insert into ${s}.queue_ready (seq, id, queue, rank, attempt, flags)
+      select i.id, i.id, _queue, 0, 0, 0 from input i
+    )
+    select string_agg(i.id::text, ','), count(*) into _ids, added from input i;
+    ${tally(s, '_queue', { waiting: 'added', added: 'added' })};
+    return;
+  end if;
+  rank := ${rankOf(`coalesce((_spec ->> 'priority')::integer, 0)`)};
+  run_at := ${runAt('_spec')};
+  due := coalesce(run_at, due);
+  if run_at <= clock_timestamp() then run_at := null; end if;
+  flags := ${flagsOf('_spec')};
+  ${place(
+    ', attempts, expires_at, parent, grp, backoff_ms, trace',
+    `, (_spec ->> 'attempts')::smallint, ${expiresAt('_spec', 'due')}, (_spec ->> 'parent')::bigint, _spec ->> 'group',
+        (_spec ->> 'backoff')::float8, _spec ->> 'trace'`,
+  )};
+  ${tally(s, '_queue', {
+    waiting: 'case when run_at is null then added else 0 end',
+    delayed: 'case when run_at is null then 0 else added end',
+    added: 'added',
+  })};
+end $body$`
+}
+
+/**
+ * Adds one job with a key, or answers the id of the job that has it. A key is held by one row: `until` is infinite while its job waits
+ * or runs, and a time while it is kept beyond that, or throttled.
+ */
+function addOne(s: string): string {
+  return /* sql */ `create function ${s}.queue_add_keyed(_queue integer, _payload json, _spec jsonb) returns bigint
+    ${ATTRIBUTES} as $body$
+declare
+  spec_key jsonb := _spec -> 'key';
+  name text := spec_key ->> 'id';
+  quiet interval := (spec_key ->> 'debounce')::float8 * interval '1 millisecond';
+  held record;
+  moved record;
+  new_id bigint;
+  ends timestamptz := 'infinity';
+begin
+  perform pg_current_xact_id();
+  if quiet is not null then
+    _spec := _spec - 'runAt' || jsonb_build_object('delay', spec_key -> 'debounce');
+  end if;
+  if spec_key ? 'throttle' then
+    ends := clock_timestamp() + (spec_key ->> 'throttle')::float8 * interval '1 millisecond';
+  end if;
+  new_id := ${nextSeq(s)};
+  loop
+    insert into ${s}.queue_key (queue, key, job, until) values (_queue, name, new_id, ends) on conflict do nothing;
+    exit when found;
+    select k.job, k.until into held from ${s}.queue_key k where k.queue = _queue and k.key = name for update;
+    continue when not found;
+    if held.until > clock_timestamp() then
+      if quiet is null then return held.job; end if;
+      delete from ${s}.queue_scheduled d where d.id = held.job returning d.* into moved;
+      if found then
+        update ${s}.queue_job j set payload = _payload where j.id = held.job;
+        insert into ${s}.queue_scheduled (run_at, id, queue, rank, attempt, flags)
+        values (clock_timestamp() + quiet, moved.id, moved.queue, moved.rank, moved.attempt, moved.flags);
+        return held.job;
+      end if;
+    end if;
+    update ${s}.queue_key k set job = new_id, until = ends where k.queue = _queue and k.key = name;
+    exit;
+  end loop;
+  declare
+    run_at timestamptz := ${runAt('_spec')};
+    due timestamptz := coalesce(run_at, clock_timestamp());
+    rank integer := ${rankOf(`coalesce((_spec ->> 'priority')::integer, 0)`)};
+    flags smallint := ${flagsOf('_spec')} | ${FLAG.key};
+  begin
+    insert into ${s}.queue_job (id, added_at, queue, rank, flags, payload, attempts, expires_at, parent, grp, backoff_ms, trace, key, keep_key_ms)
+    values (new_id, clock_timestamp(), _queue, rank, flags, _payload, (_spec ->> 'attempts')::smallint, ${expiresAt('_spec', 'due')},
+      (_spec ->> 'parent')::bigint, _spec ->> 'group', (_spec ->> 'backoff')::float8, _spec ->> 'trace', name,
+      (spec_key ->> 'keepFor')::float8);
+    if run_at <= clock_timestamp() then run_at := null; end if;
+    if run_at is null then
+      insert into ${s}.queue_ready (seq, id, queue, rank, attempt, flags) values (new_id, new_id, _queue, rank, 0, flags);
+      ${tally(s, '_queue', { waiting: '1', added: '1' })};
+    else
+      insert into ${s}.queue_scheduled (run_at, id, queue, rank, attempt, flags) values (run_at, new_id, _queue, rank, 0, flags);
+      ${tally(s, '_queue', { delayed: '1', added: '1' })};
+    end if;
+  end;
+  return new_id;
+end $body$`
+}
+
+/** Answers the ids in the order of the payloads, divided by commas. */
+function add(s: string): string {
+  return /* sql */ `create function ${s}.queue_add(_queue integer, _payloads text, _spec jsonb default null) returns text
+    ${ATTRIBUTES} as $body$
+declare
+  ids text;
+begin
+  if _spec is null or jsonb_typeof(_spec) = 'object' and not _spec ? 'key' then
+    ids := ${s}.queue_add_alike(_queue, _payloads, _spec);
+  else
+    select string_agg(case
+        when o.spec ? 'key' then ${s}.queue_add_keyed(_queue, p.payload::json, o.spec)::text
+        else ${s}.queue_add_alike(_queue, p.payload, o.spec)
+      end, ',' order by p.n)
+    into ids from ${PAYLOADS}
+    cross join lateral (
+      select case when jsonb_typeof(_spec) = 'array' then nullif(_spec -> (p.n - 1)::integer, 'null') else _spec end
+    ) as o(spec);
+  end if;
+  ${wake(s, '_queue')};
+  return ids;
+end $body$`
+}
+
+function runAt(spec: string): string {
+  return /* sql */ `case
+    when ${spec} ? 'runAt' then to_timestamp((${spec} ->> 'runAt')::float8 / 1000)
+    when ${spec} ? 'delay' then clock_timestamp() + (${spec} ->> 'delay')::float8 * interval '1 millisecond'
+  end`
+}
+
+function expiresAt(spec: string, due: string): string {
+  return `${due} + (${spec} ->> 'expireAfter')::float8 * interval '1 millisecond'`
+}
+
+function flagsOf(spec: string): string {
+  return /* sql */ `(case when ${spec} ? 'expireAfter' then ${FLAG.expires} else 0 end
+    | case when ${spec} ? 'group' then ${FLAG.group} else 0 end
+    | case when ${spec} ? 'parent' then ${FLAG.child} else 0 end)::smallint`
+}

@@ -1,0 +1,54 @@
+import { type QueueErrorCode, queueError } from './errors.js'
+
+/**
+ * The part of Standard Schema that we use, so that a schema of zod, valibot, arktype or any other library that follows it can be given.
+ *
+ * @see https://standardschema.dev
+ */
+export interface StandardSchema<Input = unknown, Output = Input> {
+  readonly '~standard': {
+    readonly version: 1
+    readonly vendor: string
+    readonly validate: (value: unknown) => StandardResult<Output> | Promise<StandardResult<Output>>
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined
+  }
+}
+
+/** What validating answers. */
+export type StandardResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly StandardIssue[] }
+
+/** One thing that is wrong with a value. */
+export interface StandardIssue {
+  readonly message: string
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
+}
+
+/** @throws {@link HowdahError} QUEUE_INVALID_OPTION when it is no schema */
+export function checkSchema(name: string, schema: unknown): void {
+  const standard = (schema as StandardSchema | undefined)?.['~standard']
+  if (schema === undefined || typeof standard?.validate === 'function') return
+  throw queueError(
+    'QUEUE_INVALID_OPTION',
+    `${name} must be a schema that follows Standard Schema, such as one of zod, valibot or arktype.`,
+  )
+}
+
+/** Answers the value as the schema makes it. @throws {@link HowdahError} the given code, with what is wrong */
+export async function validate<Output>(
+  schema: StandardSchema<unknown, Output>,
+  value: unknown,
+  code: QueueErrorCode,
+  what: string,
+): Promise<Output> {
+  const result = await schema['~standard'].validate(value)
+  if (result.issues === undefined) return result.value
+  const issues = result.issues.slice(0, 5).map(describe).join('; ')
+  throw queueError(code, `${what} does not fit its schema: ${issues}`, result.issues)
+}
+
+function describe({ message, path }: StandardIssue): string {
+  const keys = (path ?? []).map((part) => String(typeof part === 'object' ? part.key : part))
+  return keys.length === 0 ? message : `${keys.join('.')}: ${message}`
+}
