@@ -46,9 +46,17 @@ export function tally(s: string, queue: string, changes: Readonly<Record<string,
     values (statement_timestamp(), ${queue}, ${Object.values(changes).join(', ')})`
 }
 
-/** Wakes workers that sleep, once the transaction commits; where none does it sends nothing. */
+/** Whether a worker of the queue sleeps. */
+export function asleep(s: string, queue: string): string {
+  return /* sql */ `exists (select from ${s}.queue_idle i where i.queue = ${queue} and i.until > statement_timestamp())`
+}
+
+/** Wakes workers that sleep, once the transaction commits. */
+export function tell(s: string, queue: string): string {
+  return /* sql */ `perform ${s}.hub_tell('queue', (${queue})::text)`
+}
+
+/** The same, where none may sleep: then it sends nothing. */
 export function wake(s: string, queue: string): string {
-  return /* sql */ `if exists (select from ${s}.queue_idle i where i.queue = ${queue} and i.until > statement_timestamp()) then
-    perform ${s}.hub_tell('queue', (${queue})::text);
-  end if`
+  return /* sql */ `if ${asleep(s, queue)} then ${tell(s, queue)}; end if`
 }

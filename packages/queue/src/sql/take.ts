@@ -22,8 +22,6 @@ export interface Take extends Ends {
   readonly want: number
   /** Nothing else runs in this worker. */
   readonly alone: boolean
-  /** Each job gets a lease of its own. */
-  readonly single: boolean
   readonly ranges: Ranges
   /** Time behind which to look for due jobs; `null` not to look. */
   readonly dueAfter: string | null
@@ -32,7 +30,7 @@ export interface Take extends Ends {
 /** What a worker is answered; lists are divided by commas, and empty ones are null. */
 export interface Taken {
   readonly state: 'ok' | 'paused' | 'unknown' | 'exclusive'
-  readonly leases: string | null
+  readonly lease: string | null
   readonly count: number
   /** Elements of a JSON array. */
   readonly jobs: string | null
@@ -61,16 +59,15 @@ export interface Taken {
 export const take: (schema: string, of: Take) => Statement<Taken> = defineStatement(
   'queue.take',
   (s) => /* sql */ `
-    select state, leases, count, jobs, ranks, seqs, lost_jobs as lost, dead_jobs as dead, epoch, promoted, due_after as "dueAfter",
+    select state, lease, count, jobs, ranks, seqs, lost_jobs as lost, dead_jobs as dead, epoch, promoted, due_after as "dueAfter",
       due_in as "dueIn", wait_in as "waitIn", watched, limited, more
-    from ${s}.queue_take($1::int, $2::bigint, $3::int, $4::boolean, $5::boolean, $6::int[], $7::bigint[], $8::int[],
-      $9::timestamptz, $10::bigint[], $11::bigint[], $12::bigint[], $13::text::jsonb)`,
+    from ${s}.queue_take($1::int, $2::bigint, $3::int, $4::boolean, $5::int[], $6::bigint[], $7::int[],
+      $8::timestamptz, $9::bigint[], $10::bigint[], $11::bigint[], $12::text::jsonb)`,
   (of) => [
     of.queue,
     of.worker,
     of.want,
     of.alone,
-    of.single,
     of.ranges.lows,
     of.ranges.seqs,
     of.ranges.highs,

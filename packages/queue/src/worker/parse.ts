@@ -16,19 +16,11 @@ type JobColumns = readonly [
   payload: unknown,
 ]
 
-/** Jobs as the server answered them, by lease. */
-export function parseJobs<T>(taken: Taken, host: JobHost): Map<string, Job<T>[]> {
-  const leases = taken.leases?.split(',') ?? []
+/** Jobs as the server answered them. */
+export function parseJobs<T>(taken: Taken, host: JobHost): Job<T>[] {
   const rows = JSON.parse(`[${taken.jobs ?? ''}]`) as JobColumns[]
-  const byLease = new Map<string, Job<T>[]>()
-  for (const [at, row] of rows.entries()) {
-    const lease = (leases.length === 1 ? leases[0] : leases[at]) as string
-    const jobs = byLease.get(lease)
-    const job = toJob<T>(row, host, lease)
-    if (jobs === undefined) byLease.set(lease, [job])
-    else jobs.push(job)
-  }
-  return byLease
+  const lease = taken.lease as string
+  return rows.map((row) => toJob<T>(row, host, lease))
 }
 
 function toJob<T>(

@@ -32,6 +32,8 @@ const MAX_BYTES = 16 * 1024 * 1024
 /** A sweep that takes no longer is as good as a search, and spares a second one. */
 const CHEAP_SWEEP_MS = 4
 const PROMOTED_AT_ONCE = 1000
+/** Another process may schedule a job that is due before all others. */
+const LOOK_DUE_MS = 20
 const RETRY_MS = 100
 
 /** What the taker needs to know, and whom it tells. */
@@ -41,8 +43,6 @@ export interface TakerOptions<T> {
   readonly places: number
   /** Jobs of one claim at most; each claim of a batch handler is one batch. */
   readonly claimLimit: number
-  /** Each job gets a lease of its own. */
-  readonly single: boolean
   readonly cadence: Cadence
   readonly host: JobHost
   /** Starts the jobs of one lease; calls `ended` for each of them. */
@@ -189,7 +189,7 @@ export class Taker<T> {
   }
 
   async #converse(want: number): Promise<void> {
-    const { db, queue, single } = this.#of
+    const { db, queue } = this.#of
     const alone = this.using === 0
     this.#lanes++
     this.#asked += want
@@ -199,7 +199,7 @@ export class Taker<T> {
     const sweep =
       this.floors.sweepDue(before) || (this.#short && this.#lastSweepMs < CHEAP_SWEEP_MS)
     try {
-      const due = sweep || before >= this.#dueAt
+      const due = before >= this.#dueAt
       const [taken] = await takeTracer.run(
         () => ({ target: String(queue), count: want }),
         () =>
@@ -209,7 +209,6 @@ export class Taker<T> {
               worker: this.worker,
               want,
               alone,
-              single,
               ranges: this.floors.ranges(sweep),
               dueAfter: due ? this.floors.due(sweep) : null,
               ...flush.ends,
@@ -247,7 +246,12 @@ export class Taker<T> {
       this.#lastSweepMs = now - before
       this.floors.swept(now, this.#lastSweepMs)
     }
-    if (due) this.#dueAt = now + (taken.promoted === PROMOTED_AT_ONCE ? 0 : (taken.dueIn ?? 60_000))
+    if (due)
+      this.#dueAt =
+        now +
+        (taken.promoted === PROMOTED_AT_ONCE
+          ? 0
+          : Math.min(taken.dueIn ?? LOOK_DUE_MS, LOOK_DUE_MS))
     if (taken.waitIn !== null) this.#blockedUntil = now + taken.waitIn
     this.#exclusive = taken.state === 'exclusive'
     if (taken.count > 0) {
@@ -260,12 +264,11 @@ export class Taker<T> {
 
   #start(taken: Taken): void {
     this.#bytes = (taken.jobs as string).length / taken.count
-    for (const [lease, jobs] of parseJobs<T>(taken, this.#of.host)) {
-      this.holding.add(lease, jobs)
-      this.#running += jobs.length
-      if (jobs.some((job) => job.flags & FLAG.exclusive)) this.#exclusiveRunning = true
-      this.#of.start(jobs)
-    }
+    const jobs = parseJobs<T>(taken, this.#of.host)
+    this.holding.add(taken.lease as string, jobs)
+    this.#running += jobs.length
+    if (jobs.some((job) => job.flags & FLAG.exclusive)) this.#exclusiveRunning = true
+    this.#of.start(jobs)
   }
 
   /** What follows an answer: another question, or rest until something happens. */

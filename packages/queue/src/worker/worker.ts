@@ -159,7 +159,6 @@ export class Worker<T = unknown> {
       queue: this.#queue,
       places,
       claimLimit: batchSize ?? places,
-      single: false,
       cadence: this.#cadence,
       host: this.#host,
       start: (jobs) => this.#run(jobs),

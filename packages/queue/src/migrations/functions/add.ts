@@ -1,6 +1,6 @@
 import { literal } from '@howdah/core'
 import { FLAG } from '../../flags.js'
-import { ATTRIBUTES, nextSeq, rankOf, SEPARATOR, tally, wake } from '../fragments.js'
+import { ATTRIBUTES, asleep, nextSeq, rankOf, SEPARATOR, tally, tell, wake } from '../fragments.js'
 
 /** Payloads of one parameter as rows `p(payload, n)`. */
 const PAYLOADS = `unnest(string_to_array(_payloads, ${literal(SEPARATOR)})) with ordinality as p(payload, n)`
@@ -44,20 +44,6 @@ declare
   added integer;
 begin
   perform pg_current_xact_id();
-  if _spec is null then
-    with input as materialized (
-      select ${nextSeq(s)} as id, p.payload::json as payload from ${PAYLOADS}
-    ), body as (
-      insert into ${s}.queue_job (id, added_at, queue, rank, flags, payload)
-      select i.id, statement_timestamp(), _queue, 0, 0, i.payload from input i
-    ), place as (
-      insert into ${s}.queue_ready (seq, id, queue, rank, attempt, flags)
-      select i.id, i.id, _queue, 0, 0, 0 from input i
-    )
-    select string_agg(i.id::text, ','), count(*) into _ids, added from input i;
-    ${tally(s, '_queue', { waiting: 'added', added: 'added' })};
-    return;
-  end if;
   rank := ${rankOf(`coalesce((_spec ->> 'priority')::integer, 0)`)};
   run_at := ${runAt('_spec')};
   due := coalesce(run_at, due);
@@ -147,13 +133,33 @@ function add(s: string): string {
     ${ATTRIBUTES} as $body$
 declare
   ids text;
+  asleep boolean;
+  xid xid8;
 begin
-  if _spec is null or jsonb_typeof(_spec) = 'object' and not _spec ? 'key' then
+  if _spec is null then
+    -- What almost all calls are, as one statement. An assignment, where perform would be a query of its own.
+    xid := pg_current_xact_id();
+    with input as materialized (
+      select ${nextSeq(s)} as id, p.payload::json as payload from ${PAYLOADS}
+    ), body as (
+      insert into ${s}.queue_job (id, added_at, queue, rank, flags, payload)
+      select i.id, statement_timestamp(), _queue, 0, 0, i.payload from input i
+    ), place as (
+      insert into ${s}.queue_ready (seq, id, queue, rank, attempt, flags)
+      select i.id, i.id, _queue, 0, 0, 0 from input i
+    ), counted as (
+      insert into ${s}.queue_tally (at, queue, waiting, added)
+      select statement_timestamp(), _queue, count(*), count(*) from input i
+    )
+    select string_agg(i.id::text, ','), ${asleep(s, '_queue')} into ids, asleep from input i;
+    if asleep then ${tell(s, '_queue')}; end if;
+    return ids;
+  elsif jsonb_typeof(_spec) = 'object' and not _spec ? 'key' then
     ids := ${s}.queue_add_alike(_queue, _payloads, _spec);
   else
     select string_agg(case
         when o.spec ? 'key' then ${s}.queue_add_keyed(_queue, p.payload::json, o.spec)::text
-        else ${s}.queue_add_alike(_queue, p.payload, o.spec)
+        else ${s}.queue_add_alike(_queue, p.payload, coalesce(o.spec, '{}'))
       end, ',' order by p.n)
     into ids from ${PAYLOADS}
     cross join lateral (

@@ -19,9 +19,9 @@ const EXAMINED = 2000
  */
 export function takeFunction(s: string): string {
   return /* sql */ `create function ${s}.queue_take(
-    _queue integer, _worker bigint, _want integer, _alone boolean, _single boolean,
+    _queue integer, _worker bigint, _want integer, _alone boolean,
     _lows integer[], _seqs bigint[], _highs integer[], _due_after timestamptz, ${SETTLE_PARAMETERS},
-    out state text, out leases text, out count integer, out jobs text, out ranks text, out seqs text, out lost_jobs text, out dead_jobs text,
+    out state text, out lease text, out count integer, out jobs text, out ranks text, out seqs text, out lost_jobs text, out dead_jobs text,
     out epoch text, out promoted integer, out due_after text, out due_in float8, out wait_in float8, out watched boolean, out limited boolean, out more boolean)
     ${ATTRIBUTES} as $body$
 #variable_conflict use_column
@@ -31,17 +31,22 @@ declare${SETTLE_VARIABLES}
   now timestamptz := clock_timestamp();
   rated record;
   tids tid[]; ids bigint[]; attempts smallint[]; flags smallint[]; found_ranks integer[]; found_seqs bigint[];
-  special boolean;
+  special boolean := false;
   took bigint[] := '{}'; took_attempts smallint[] := '{}'; took_flags smallint[] := '{}';
   gone_ranks integer[] := '{}'; gone_seqs bigint[] := '{}';
   examined integer := 0;
-  lease bigint[];
+  number bigint;
   n integer;
   verdict smallint;
   last_due timestamptz;
 begin
-  perform set_config('synchronous_commit', 'off', true);
-  select q.paused, q.concurrency, q.attempts, q.group_concurrency, q.rate_max, q.rate_burst, q.rate_per_ms into settings from ${s}.queue q where q.id = _queue;
+  -- An assignment, where perform would be a query of its own.
+  state := set_config('synchronous_commit', 'off', true);
+  select q.paused, q.concurrency, q.attempts, q.group_concurrency, q.rate_max, q.rate_burst, q.rate_per_ms,
+      exists (select from ${s}.queue_worker w where w.id = _worker) as known,
+      exists (select from ${s}.queue_watch w where w.queue = _queue and w.until > now) as watched,
+      (select e.last_value from ${s}.queue_epoch e) as epoch
+    into settings from ${s}.queue q where q.id = _queue;
   if settings.group_concurrency is not null or settings.rate_max is not null then
     ${lockQueue(s, '_queue')};
   end if;
@@ -49,10 +54,10 @@ begin
   lost_jobs := array_to_string(lost, ',');
   count := 0;
   limited := settings.concurrency is not null;
-  epoch := (select e.last_value from ${s}.queue_epoch e);
-  watched := exists (select from ${s}.queue_watch w where w.queue = _queue and w.until > now);
+  epoch := settings.epoch;
+  watched := settings.watched;
   state := case
-    when not exists (select from ${s}.queue_worker w where w.id = _worker) then 'unknown'
+    when not settings.known then 'unknown'
     when settings.paused then 'paused'
     else 'ok'
   end;
@@ -112,10 +117,10 @@ begin
           end if;
         end if;
       end loop;
+      delete from ${s}.queue_ready r where r.ctid = any(tids);
     else
       took := took || ids; took_attempts := took_attempts || attempts; took_flags := took_flags || flags;
     end if;
-    delete from ${s}.queue_ready r where r.ctid = any(tids);
     examined := examined + cardinality(tids);
     gone_ranks := gone_ranks || found_ranks; gone_seqs := gone_seqs || found_seqs;
     exit when not special;
@@ -123,18 +128,15 @@ begin
   more := examined >= ${EXAMINED};
   count := cardinality(took);
   if count > 0 then
-    if _single then
-      with made as (
-        insert into ${s}.queue_lease (id, worker, queue, started_at, ids)
-        select ${nextLease(s)}, _worker, _queue, now, array[t.id] from unnest(took) as t(id)
-        returning id, ids[1] as job
-      )
-      select array_agg(m.id order by t.n) into lease from unnest(took) with ordinality as t(id, n) join made m on m.job = t.id;
-    else
-      lease := array[${nextLease(s)}];
-      insert into ${s}.queue_lease (id, worker, queue, started_at, ids) values (lease[1], _worker, _queue, now, took);
-    end if;
-    leases := array_to_string(lease, ',');
+    number := ${nextLease(s)};
+    lease := number;
+    with gone as (
+      delete from ${s}.queue_ready r where r.ctid = any(case when not special then tids end)
+    ), held as (
+      insert into ${s}.queue_lease (id, worker, queue, started_at, ids) values (number, _worker, _queue, now, took)
+    ), counted as (
+      insert into ${s}.queue_tally (at, queue, waiting, running) values (now, _queue, -count, count)
+    )
     select string_agg('["' || t.id || '",' || t.attempt || ',' || t.flags || ',' || ${priorityOf('j.rank')} || ','
         || coalesce(j.attempts, settings.attempts) || ',' || (extract(epoch from j.added_at) * 1000)::bigint || ','
         || case when j.trace is null and j.key is null and j.grp is null then 'null'
@@ -153,9 +155,6 @@ begin
       select string_agg(g.rank::text, ','), string_agg(g.seq::text, ',') into ranks, seqs
       from (select g.rank, max(g.seq) as seq from unnest(gone_ranks, gone_seqs) as g(rank, seq) group by g.rank) g;
     end if;
-  end if;
-  if count > 0 then
-    ${tally(s, '_queue', { waiting: '-count', running: 'count' })};
   end if;
 end $body$`
 }
