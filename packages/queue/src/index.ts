@@ -15,6 +15,9 @@ export type {
   TraceHeaders,
 } from './job.js'
 export { migrations } from './migrations/index.js'
+export type { JobInfo, JobList, JobState, ListOptions } from './operations/job-info.js'
+export type { DeadLetter, RescheduleOptions, WriteOptions } from './operations/operations.js'
+export type { QueueStats } from './operations/stats.js'
 export type { KeepOptions, QueueOptions, RateLimit } from './options.js'
 export { Discard, RetryLater } from './outcome.js'
 export { Queue } from './queue.js'

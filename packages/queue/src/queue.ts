@@ -12,6 +12,14 @@ import { queueError } from './errors.js'
 import { EventSink } from './events.js'
 import type { BatchHandler, Handler, TraceHeaders } from './job.js'
 import { migrations } from './migrations/index.js'
+import type { JobInfo, JobList, ListOptions } from './operations/job-info.js'
+import {
+  type DeadLetter,
+  Operations,
+  type RescheduleOptions,
+  type WriteOptions,
+} from './operations/operations.js'
+import type { QueueStats } from './operations/stats.js'
 import {
   type QueueOptions,
   type ResolvedQueueOptions,
@@ -27,7 +35,6 @@ import { currentJob } from './worker/run-jobs.js'
 import { Worker } from './worker/worker.js'
 
 const addTracer = tracer('@howdah/queue:add')
-const WAKE_KIND = 'queue'
 
 interface Added {
   readonly payload: string
@@ -61,8 +68,9 @@ export class Queue<T = unknown, R = unknown> {
   readonly #workers = new Set<Worker<T>>()
   readonly #insert: (job: Added) => Promise<string>
   readonly #events: EventSink
+  readonly #operations: Operations<T>
   #opening: Promise<number> | undefined
-  #doorbell: Promise<() => Promise<void>> | undefined
+  #listening: Promise<() => Promise<void>> | undefined
   #added = 0
   #closed = false
 
@@ -79,6 +87,7 @@ export class Queue<T = unknown, R = unknown> {
     this.#options = resolveQueueOptions(options)
     this.#db = Database.from(options.pool)
     this.#events = new EventSink(this.#db, () => {})
+    this.#operations = new Operations(this.#db, () => this.#open())
     this.#insert = this.#db.coalescer.operation({
       key: (job: Added) => `queue:${this.name}:${job.order}`,
       bytes: (job) => job.payload.length,
@@ -183,12 +192,99 @@ export class Queue<T = unknown, R = unknown> {
     return worker
   }
 
+  /** Counts the queue's jobs, exactly, as of now; as cheap with a million of them as with ten. */
+  stats(): Promise<QueueStats> {
+    return this.#operations.stats()
+  }
+
+  /**
+   * Answers a job as it stands, also for as long as it is kept after its end; `undefined` where the queue has none with this id.
+   *
+   * @throws {@link HowdahError} QUEUE_INVALID_OPTION
+   */
+  get(id: string): Promise<JobInfo<T> | undefined> {
+    return this.#operations.get(id)
+  }
+
+  /**
+   * Lists jobs of one state, page by page.
+   *
+   * @throws {@link HowdahError} QUEUE_INVALID_OPTION
+   */
+  list(options: ListOptions = {}): Promise<JobList<T>> {
+    return this.#operations.list(options)
+  }
+
+  /**
+   * Lists dead letters, newest first; at most `limit`, up to 1000. @defaultValue limit `100`
+   *
+   * @throws {@link HowdahError} QUEUE_INVALID_OPTION
+   */
+  deadLetters(options: { readonly limit?: number | undefined } = {}): Promise<DeadLetter<T>[]> {
+    return this.#operations.deadLetters(options)
+  }
+
+  /**
+   * Puts dead letters back into the queue with all attempts anew: those with the given ids, or all. They keep their ids. Answers how many.
+   *
+   * @throws {@link HowdahError} QUEUE_INVALID_OPTION
+   */
+  redrive(ids?: readonly string[], options: WriteOptions = {}): Promise<number> {
+    return this.#operations.redrive(ids, options)
+  }
+
+  /**
+   * Deletes dead letters for good: those with the given ids, or all. Answers how many.
+   *
+   * @throws {@link HowdahError} QUEUE_INVALID_OPTION
+   */
+  purgeDead(ids?: readonly string[], options: WriteOptions = {}): Promise<number> {
+    return this.#operations.purgeDead(ids, options)
+  }
+
+  /** Removes all jobs that wait or are delayed, in batches of a thousand. Answers how many. */
+  clear(options: WriteOptions = {}): Promise<number> {
+    return this.#operations.clear(options)
+  }
+
+  /**
+   * Cancels a job, wherever it is: `cancelled` (it waited, and is gone), `cancelling` (it runs: its signal aborts, and it ends as cancelled
+   * if its handler throws then), `ended`, or `unknown`.
+   *
+   * @throws {@link HowdahError} QUEUE_INVALID_OPTION
+   */
+  cancel(
+    id: string,
+    options: WriteOptions = {},
+  ): Promise<'cancelled' | 'cancelling' | 'ended' | 'unknown'> {
+    return this.#operations.cancel(id, options)
+  }
+
+  /**
+   * Gives a job that waits another priority or time. Answers `false` for one that runs or has ended.
+   *
+   * @throws {@link HowdahError} QUEUE_INVALID_OPTION, CORE_INVALID_DURATION
+   */
+  reschedule(id: string, to: RescheduleOptions, options: WriteOptions = {}): Promise<boolean> {
+    return this.#operations.reschedule(id, to, options)
+  }
+
+  /** Stops claiming in all processes, from each one's next claim on. What runs goes on; adding goes on. */
+  pause(options: WriteOptions = {}): Promise<void> {
+    return this.#operations.pause(true, options)
+  }
+
+  /** Goes on claiming. */
+  resume(options: WriteOptions = {}): Promise<void> {
+    return this.#operations.pause(false, options)
+  }
+
   /** Closes the workers of this object, each waiting for its running jobs, and stops listening. Jobs stay; the pool stays open. */
   async close(options: { readonly withinMs?: number } = {}): Promise<void> {
     this.#closed = true
     await Promise.all([...this.#workers].map((worker) => worker.close(options)))
-    const unregister = await this.#doorbell?.catch(() => undefined)
-    this.#doorbell = undefined
+    const unregister = await this.#listening?.catch(() => undefined)
+    this.#listening = undefined
     await unregister?.()
   }
 
@@ -233,21 +329,39 @@ export class Queue<T = unknown, R = unknown> {
   /** Hears of new jobs from now on. Without a hub that can listen, workers poll. */
   async #listen(): Promise<number> {
     const queue = await this.#open()
-    const wake = () => {
-      for (const worker of this.#workers) worker.wake()
-    }
-    const number = String(queue)
     // Not waited for: where listening takes time, workers look by themselves meanwhile.
-    this.#doorbell ??= this.#db.hub.register(WAKE_KIND, {
-      onMessage: (name) => {
-        if (name === number) wake()
-      },
-      onGap: wake,
-    })
-    this.#doorbell.catch(() => {
-      this.#doorbell = undefined
+    this.#listening ??= this.#register(String(queue))
+    this.#listening.catch(() => {
+      this.#listening = undefined
     })
     return queue
+  }
+
+  async #register(number: string): Promise<() => Promise<void>> {
+    const { hub } = this.#db
+    const each = (tell: (worker: Worker<T>) => void) => {
+      for (const worker of this.#workers) tell(worker)
+    }
+    const wake = () => each((worker) => worker.wake())
+    const ends = await Promise.all([
+      hub.register('queue', {
+        onMessage: (name) => {
+          if (name === number) wake()
+        },
+        onGap: wake,
+      }),
+      hub.register('queue-cancel', {
+        onMessage: (name, ids) => {
+          if (name !== number || !Array.isArray(ids)) return
+          for (const id of ids) each((worker) => worker.cancel(String(id)))
+        },
+        // The heartbeat tells it too.
+        onGap() {},
+      }),
+    ])
+    return async () => {
+      await Promise.all(ends.map((end) => end()))
+    }
   }
 
   #open(): Promise<number> {

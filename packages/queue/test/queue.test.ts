@@ -11,7 +11,7 @@ let names = 0
 const open: Queue<never>[] = []
 
 /** A queue of its own for each test. */
-function queue<T>(options: Partial<QueueOptions> = {}, name = `test-${++names}`): Queue<T> {
+function queue<T>(options: Partial<QueueOptions<T>> = {}, name = `test-${++names}`): Queue<T> {
   const made = new Queue<T>(name, { pool, backoff: 1, ...options })
   open.push(made as unknown as Queue<never>)
   return made

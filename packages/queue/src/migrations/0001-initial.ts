@@ -4,6 +4,7 @@ import { endFunctions } from './functions/end.js'
 import { groupFunctions, rateFunctions } from './functions/groups.js'
 import { historyFunctions } from './functions/history.js'
 import { openFunction } from './functions/open.js'
+import { operationFunctions } from './functions/operations.js'
 import { sealFunction } from './functions/seal.js'
 import { settleFunction } from './functions/settle.js'
 import { takeFunction } from './functions/take.js'
@@ -30,6 +31,7 @@ function functions(s: string): string[] {
     sealFunction(s),
     ...workerFunctions(s),
     ...historyFunctions(s),
+    ...operationFunctions(s),
   ]
 }
 

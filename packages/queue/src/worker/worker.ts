@@ -326,7 +326,8 @@ export class Worker<T = unknown> {
   }
 
   async #close(patience: number): Promise<void> {
-    await this.#starter.stop()
+    // A statement to a server that does not answer must not hold up the end.
+    await withinMs(this.#starter.stop(), FAREWELL_MS)
     const taker = this.#taker
     if (taker !== undefined) {
       await withinMs(taker.stopClaiming(), FAREWELL_MS)
@@ -354,7 +355,7 @@ export class Worker<T = unknown> {
   /** Tells what ended and takes back the registration. What cannot be told runs again, once the worker is thought dead. */
   async #farewell(taker: Taker<T>): Promise<void> {
     const { db } = this.#source
-    await this.#maintenance?.stop()
+    if (this.#maintenance !== undefined) await withinMs(this.#maintenance.stop(), FAREWELL_MS)
     const until = performance.now() + FAREWELL_MS
     const say = async () => {
       while (taker.holding.waiting > 0) {
