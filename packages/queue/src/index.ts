@@ -15,8 +15,11 @@ export type {
   TraceHeaders,
 } from './job.js'
 export { migrations } from './migrations/index.js'
+export type { QueueEvents } from './operations/event-stream.js'
+export type { FlowChild, FlowIds, FlowJob } from './operations/flow.js'
 export type { JobInfo, JobList, JobState, ListOptions } from './operations/job-info.js'
 export type { DeadLetter, RescheduleOptions, WriteOptions } from './operations/operations.js'
+export type { ResultOptions } from './operations/results.js'
 export type { QueueStats } from './operations/stats.js'
 export type { KeepOptions, QueueOptions, RateLimit } from './options.js'
 export { Discard, RetryLater } from './outcome.js'

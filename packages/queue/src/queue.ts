@@ -6,12 +6,14 @@
  * - Jobs run at least once: those of a worker that dies run again.
  * - Adding takes no lock that another adder waits for, unless they add the same key, and sends a notification only while a worker sleeps.
  */
-import { coreMigrations, Database, tracer } from '@howdah/core'
+import { coreMigrations, Database, type Statement, sqlState, tracer } from '@howdah/core'
 import { type AddOptions, type JobSpec, jobSpec } from './add-options.js'
 import { queueError } from './errors.js'
 import { EventSink } from './events.js'
 import type { BatchHandler, Handler, TraceHeaders } from './job.js'
 import { migrations } from './migrations/index.js'
+import { EventStream, type QueueEvents } from './operations/event-stream.js'
+import { addFlowTree, type FlowIds, type FlowJob } from './operations/flow.js'
 import type { JobInfo, JobList, ListOptions } from './operations/job-info.js'
 import {
   type DeadLetter,
@@ -19,6 +21,7 @@ import {
   type RescheduleOptions,
   type WriteOptions,
 } from './operations/operations.js'
+import { type ResultOptions, Results } from './operations/results.js'
 import type { QueueStats } from './operations/stats.js'
 import {
   type QueueOptions,
@@ -69,6 +72,8 @@ export class Queue<T = unknown, R = unknown> {
   readonly #insert: (job: Added) => Promise<string>
   readonly #events: EventSink
   readonly #operations: Operations<T>
+  readonly #stream: EventStream
+  readonly #results: Results
   #opening: Promise<number> | undefined
   #listening: Promise<() => Promise<void>> | undefined
   #added = 0
@@ -87,7 +92,10 @@ export class Queue<T = unknown, R = unknown> {
     this.#options = resolveQueueOptions(options)
     this.#db = Database.from(options.pool)
     this.#events = new EventSink(this.#db, () => {})
-    this.#operations = new Operations(this.#db, () => this.#open())
+    const open = () => this.#open()
+    this.#operations = new Operations(this.#db, open)
+    this.#stream = new EventStream(this.#db, open)
+    this.#results = new Results(this.#db, open, this.#stream)
     this.#insert = this.#db.coalescer.operation({
       key: (job: Added) => `queue:${this.name}:${job.order}`,
       bytes: (job) => job.payload.length,
@@ -109,11 +117,14 @@ export class Queue<T = unknown, R = unknown> {
       () => ({ target: this.name, count: 1 }),
       async () => {
         if (options.client === undefined) {
-          return this.#insert({ payload: text, spec: encodeSpec(spec), order: this.#added++ })
+          return this.#insert({
+            payload: text,
+            spec: encodeSpec(spec),
+            order: this.#added++,
+          }).catch(refused)
         }
         const statement = addJobs(this.#db.schema, queue, [text], encodeSpec(spec))
-        const [row] = await this.#db.query(statement, options.client)
-        return (row as { readonly ids: string }).ids
+        return (await this.#write(statement, options.client)).ids
       },
     )
   }
@@ -144,11 +155,57 @@ export class Queue<T = unknown, R = unknown> {
     const queue = await this.#open()
     if (texts.length === 0) return []
     const statement = addJobs(this.#db.schema, queue, texts, encodeSpec(spec))
-    const [row] = await addTracer.run(
+    const { ids } = await addTracer.run(
       () => ({ target: this.name, count: texts.length }),
-      () => this.#db.query(statement, client),
+      () => this.#write(statement, client),
     )
-    return (row as { readonly ids: string }).ids.split(',')
+    return ids.split(',')
+  }
+
+  /**
+   * Adds a job with the jobs it waits for, to any depth, in one statement: all or none. It starts when the last of its children has ended, and
+   * `job.children()` answers what they did. A child that fails for good fails its parent, unless it is tolerated. Children's payloads are
+   * not checked by the schemas of their queues.
+   *
+   * @throws {@link HowdahError} QUEUE_INVALID_OPTION, QUEUE_INVALID_PAYLOAD, QUEUE_PAYLOAD_TOO_LARGE, QUEUE_CLOSED; nothing is added then
+   */
+  async addFlow(root: FlowJob<T>, { client }: Pick<AddOptions, 'client'> = {}): Promise<FlowIds> {
+    const { input, maxPayloadBytes } = this.#options
+    const payload =
+      input === undefined
+        ? root.payload
+        : await validate(input, root.payload, 'QUEUE_INVALID_PAYLOAD', 'The payload')
+    const source = {
+      db: this.#db,
+      name: this.name,
+      queue: await this.#open(),
+      maxPayloadBytes,
+      trace: this.#trace(),
+    }
+    return addFlowTree(source, { ...root, payload }, client).catch(refused)
+  }
+
+  /**
+   * Waits for a job to end, in whatever process it runs, and answers what its handler answered.
+   *
+   * @throws {@link HowdahError} QUEUE_JOB_FAILED when it ended in another way than completed, QUEUE_NOT_FOUND when there is no such job (any
+   * more), QUEUE_WAIT_TIMEOUT after `timeout`, QUEUE_CLOSED when the queue is closed meanwhile
+   */
+  result(id: string, options: ResultOptions = {}): Promise<R> {
+    return this.#results.wait(id, options) as Promise<R>
+  }
+
+  /**
+   * Calls back on each event of the queue, from all processes, until the function it resolves with is called. Events are lost while the
+   * connection is, and cost nothing while nobody listens.
+   *
+   * @throws {@link HowdahError} QUEUE_CLOSED
+   */
+  on<Name extends keyof QueueEvents & string>(
+    name: Name,
+    listener: (...args: QueueEvents[Name]) => void,
+  ): Promise<() => Promise<void>> {
+    return this.#stream.on(name, listener as never)
   }
 
   /**
@@ -283,6 +340,7 @@ export class Queue<T = unknown, R = unknown> {
   async close(options: { readonly withinMs?: number } = {}): Promise<void> {
     this.#closed = true
     await Promise.all([...this.#workers].map((worker) => worker.close(options)))
+    await this.#results.close()
     const unregister = await this.#listening?.catch(() => undefined)
     this.#listening = undefined
     await unregister?.()
@@ -291,6 +349,14 @@ export class Queue<T = unknown, R = unknown> {
   /** Closes at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  async #write(
+    statement: Statement<{ readonly ids: string }>,
+    client: AddOptions['client'],
+  ): Promise<{ readonly ids: string }> {
+    const [row] = await this.#db.query(statement, client).catch(refused)
+    return row as { readonly ids: string }
   }
 
   async #encode(payload: T): Promise<string> {
@@ -384,6 +450,12 @@ export class Queue<T = unknown, R = unknown> {
   #assertOpen(): void {
     if (this.#closed) throw closed()
   }
+}
+
+/** What only the server can see of an option's value. */
+function refused(error: unknown): never {
+  if (sqlState(error) !== '22023') throw error
+  throw queueError('QUEUE_INVALID_OPTION', (error as Error).message, error)
 }
 
 function closed() {

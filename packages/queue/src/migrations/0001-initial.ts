@@ -1,6 +1,8 @@
 import type { Migration } from '@howdah/core'
 import { addFunctions } from './functions/add.js'
 import { endFunctions } from './functions/end.js'
+import { enqueueFunctions } from './functions/enqueue.js'
+import { flowFunction } from './functions/flows.js'
 import { groupFunctions, rateFunctions } from './functions/groups.js'
 import { historyFunctions } from './functions/history.js'
 import { openFunction } from './functions/open.js'
@@ -16,7 +18,7 @@ export const initial: Migration = {
   version: 1,
   name: 'initial',
   up: (s) => [...createTables(s), ...functions(s)],
-  down: (s) => [...functions(s).toReversed().map(dropFunction), ...dropTables(s)],
+  down: (s) => [...functions(s).toReversed().flatMap(dropFunction), ...dropTables(s)],
 }
 
 function functions(s: string): string[] {
@@ -32,11 +34,13 @@ function functions(s: string): string[] {
     ...workerFunctions(s),
     ...historyFunctions(s),
     ...operationFunctions(s),
+    flowFunction(s),
+    ...enqueueFunctions(s),
   ]
 }
 
 /** No function of ours is overloaded, so its name is enough. */
-function dropFunction(create: string): string {
-  const name = /^create function (.*?)\(/.exec(create)?.[1]
-  return `drop function ${name}`
+function dropFunction(statement: string): string[] {
+  const name = /^create function (.*?)\(/.exec(statement)?.[1]
+  return name === undefined ? [] : [`drop function ${name}`]
 }

@@ -60,3 +60,10 @@ export function tell(s: string, queue: string): string {
 export function wake(s: string, queue: string): string {
   return /* sql */ `if ${asleep(s, queue)} then ${tell(s, queue)}; end if`
 }
+
+/** Refuses a group in a queue that has none, where it would mean nothing. */
+export function needsGroups(s: string, queue: string, spec: string): string {
+  return /* sql */ `if ${spec} ? 'group' and not exists (select from ${s}.queue q where q.id = ${queue} and q.group_concurrency is not null) then
+    raise invalid_parameter_value using message = 'The queue has no groups. Give it the option groups: { concurrency }, or the job no group.';
+  end if`
+}

@@ -1,6 +1,16 @@
 import { literal } from '@howdah/core'
 import { FLAG } from '../../flags.js'
-import { ATTRIBUTES, asleep, nextSeq, rankOf, SEPARATOR, tally, tell, wake } from '../fragments.js'
+import {
+  ATTRIBUTES,
+  asleep,
+  needsGroups,
+  nextSeq,
+  rankOf,
+  SEPARATOR,
+  tally,
+  tell,
+  wake,
+} from '../fragments.js'
 
 /** Payloads of one parameter as rows `p(payload, n)`. */
 const PAYLOADS = `unnest(string_to_array(_payloads, ${literal(SEPARATOR)})) with ordinality as p(payload, n)`
@@ -44,6 +54,7 @@ declare
   added integer;
 begin
   perform pg_current_xact_id();
+  ${needsGroups(s, '_queue', '_spec')};
   rank := ${rankOf(`coalesce((_spec ->> 'priority')::integer, 0)`)};
   run_at := ${runAt('_spec')};
   due := coalesce(run_at, due);
@@ -79,6 +90,7 @@ declare
   ends timestamptz := 'infinity';
 begin
   perform pg_current_xact_id();
+  ${needsGroups(s, '_queue', '_spec')};
   if quiet is not null then
     _spec := _spec - 'runAt' || jsonb_build_object('delay', spec_key -> 'debounce');
   end if;
