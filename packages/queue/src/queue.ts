@@ -103,6 +103,13 @@ export class Queue<T = unknown, R = unknown> {
     })
   }
 
+  /** @internal For the testing helpers. */
+  static async internals<T, R>(
+    queue: Queue<T, R>,
+  ): Promise<{ readonly db: Database; readonly number: number }> {
+    return { db: queue.#db, number: await queue.#open() }
+  }
+
   /**
    * Adds a job and answers its id. With `{ client }` the job exists only if that transaction commits. Calls made at the same time share a
    * statement. With a `key` that a job holds it answers the id of that job.

@@ -72,6 +72,7 @@ export class Worker<T = unknown> {
   #queue = 0
   #closing: Promise<void> | undefined
   #onDrained: (() => void) | undefined
+  #onSettled: (() => void)[] = []
 
   /** @internal */
   constructor(source: WorkerSource<T>, options: ResolvedWorkOptions) {
@@ -114,6 +115,11 @@ export class Worker<T = unknown> {
   /** Whether its heartbeat comes from a thread of its own, so that a handler that blocks the event loop keeps its jobs. */
   get heartbeatOffThread(): boolean {
     return Presence.of(this.#source.db).offThread
+  }
+
+  /** @internal Resolves when jobs have ended and the server knows, or the worker has looked and found none. */
+  settled(): Promise<void> {
+    return new Promise((resolve) => this.#onSettled.push(resolve))
   }
 
   /** @internal The bell rang: look for jobs now instead of at the next poll. */
@@ -266,7 +272,12 @@ export class Worker<T = unknown> {
     if (this.#jobs.size === 0) this.#onDrained?.()
   }
 
+  #tellSettled(): void {
+    for (const resolve of this.#onSettled.splice(0)) resolve()
+  }
+
   #settled(flush: Flush<Job<T>>, dead: ReadonlySet<string>, lost: ReadonlySet<string>): void {
+    this.#tellSettled()
     const heard =
       this.#events.listenerCount('completed') > 0 || this.#events.listenerCount('failed') > 0
     const watched = this.#taker?.watched === true
@@ -294,6 +305,7 @@ export class Worker<T = unknown> {
 
   /** Nothing is left to do: says that it sleeps, and looks once more, for a job that came just before that was said. */
   async #rest(): Promise<void> {
+    this.#tellSettled()
     if (this.#marking || this.#closing !== undefined || this.#taker === undefined) return
     if (this.#cadence.toWake) return this.#markAwake()
     const now = performance.now()
