@@ -22,6 +22,7 @@ export async function runSuite(
   const ends: (() => Promise<unknown>)[] = []
   try {
     const all = await suite.setup({
+      quick: args.quick,
       pool: postgres.pool,
       connect: postgres.connect,
       databaseUrl: postgres.url,

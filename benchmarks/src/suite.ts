@@ -2,11 +2,28 @@ import type { Redis } from 'ioredis'
 import type { Client, ClientConfig, Pool, PoolConfig } from 'pg'
 
 /** One way to do the work of a scenario. */
-export interface Contender {
+export type Contender = CallContender | RunContender
+
+/** A contender of which many callers ask one operation after another, for the time of a round. */
+export interface CallContender {
   readonly name: string
   /** Does one operation and checks its answer. `at` counts up over all callers, so contenders can work on equal keys. */
   call(at: number): Promise<void>
 }
+
+/** A contender that does a piece of work of its own size in each round: a queue that is filled, and then drained. */
+export interface RunContender {
+  readonly name: string
+  /** What comes before the clock starts. */
+  prepare?(): Promise<void>
+  /** Does the work and says how many operations it was, and how long single ones took, where that means something. */
+  run(): Promise<{ readonly count: number; readonly latencies?: readonly number[] }>
+  /** What comes after the clock has stopped. */
+  finish?(): Promise<void>
+}
+
+/** What a figure compares; `latency` is the middle one, `latency_p99` that which one in a hundred exceeds. */
+export type Compared = 'throughput' | 'latency' | 'latency_p99'
 
 /** One figure: ours against peers that do the same work. */
 export interface Scenario {
@@ -20,12 +37,14 @@ export interface Scenario {
   readonly peers: readonly [Contender, ...Contender[]]
   /** Further figures, each with the name of the peer it compares with. */
   readonly figures?: Readonly<Record<string, string>> | undefined
-  /** What is divided, ours by theirs: operations per second, or the middle latency, where less is better. @defaultValue `'throughput'` */
-  readonly compares?: 'throughput' | 'latency' | undefined
+  /** What is divided, ours by theirs: operations per second, or a latency, where less is better. @defaultValue `'throughput'` */
+  readonly compares?: Compared | undefined
 }
 
 /** What a suite is given to set up its scenarios. */
 export interface Context {
+  /** A short run: work of a fixed size should be a fraction of what it is else. */
+  readonly quick: boolean
   /** Makes a pool on the benchmark's database; it is ended after the suite. */
   pool(options?: PoolConfig): Pool
   /** Makes a connection outside any pool; it is ended after the suite. */

@@ -1,4 +1,4 @@
-import type { Contender } from '../suite.js'
+import type { CallContender, Contender } from '../suite.js'
 import { percentile } from './statistics.js'
 
 /** Reads how many seconds of CPU a server has used so far; `undefined` where that cannot be seen. */
@@ -55,18 +55,30 @@ export async function interleave(
   return results
 }
 
-/** Keeps `callers` operations under way for `ms` milliseconds. */
+/** Keeps `callers` operations under way for `ms` milliseconds; or lets the contender do its own piece of work. */
 export async function measureRound(
   contender: Contender,
   callers: number,
   ms: number,
   serverCpu: ServerCpu,
 ): Promise<Round> {
+  if (!('run' in contender)) return timed(() => callFor(contender, callers, ms), serverCpu)
+  await contender.prepare?.()
+  try {
+    return await timed(() => contender.run(), serverCpu)
+  } finally {
+    await contender.finish?.()
+  }
+}
+
+interface Work {
+  readonly count: number
+  readonly latencies?: readonly number[]
+}
+
+async function callFor(contender: CallContender, callers: number, ms: number): Promise<Work> {
   const latencies: number[] = []
-  const serverBefore = await serverCpu()
-  const clientBefore = process.cpuUsage()
-  const start = performance.now()
-  const end = start + ms
+  const end = performance.now() + ms
   let at = 0
   const caller = async () => {
     for (let before = performance.now(); before < end; ) {
@@ -77,15 +89,22 @@ export async function measureRound(
     }
   }
   await Promise.all(Array.from({ length: callers }, caller))
+  return { count: latencies.length, latencies }
+}
+
+async function timed(work: () => Promise<Work>, serverCpu: ServerCpu): Promise<Round> {
+  const serverBefore = await serverCpu()
+  const clientBefore = process.cpuUsage()
+  const start = performance.now()
+  const { count, latencies = [] } = await work()
   const seconds = (performance.now() - start) / 1000
   const client = process.cpuUsage(clientBefore)
   const serverAfter = await serverCpu()
-  const count = latencies.length
   const sorted = Float64Array.from(latencies).sort()
   return {
     perSecond: count / seconds,
-    p50Ms: percentile(sorted, 0.5),
-    p99Ms: percentile(sorted, 0.99),
+    p50Ms: sorted.length === 0 ? Number.NaN : percentile(sorted, 0.5),
+    p99Ms: sorted.length === 0 ? Number.NaN : percentile(sorted, 0.99),
     clientMicros: (client.user + client.system) / count,
     serverMicros:
       serverBefore === undefined || serverAfter === undefined

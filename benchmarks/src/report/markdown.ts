@@ -27,7 +27,8 @@ function section({
   compares,
   contenders,
 }: ScenarioResult): string {
-  const ratio = compares === 'latency' ? 'p50: ours over it' : 'ours over it'
+  const what = { throughput: '', latency: 'p50: ', latency_p99: 'p99: ' }[compares]
+  const ratio = `${what}ours over it`
   const who = callers === 1 ? '1 caller' : `${callers} callers`
   return [
     `## ${[figure, ...Object.keys(figures)].join(', ')}`,
@@ -46,12 +47,16 @@ function row(contender: ContenderResult, at: number): string {
   const cells = [
     name,
     range(perSecond, (value) => Math.round(value).toLocaleString('en')),
-    p50Ms.toFixed(2),
-    p99Ms.toFixed(2),
+    milliseconds(p50Ms),
+    milliseconds(p99Ms),
     `${clientMicros.toFixed(1)} + ${server}`,
     at === 0 ? '' : range(oursOverThis, (value) => value.toFixed(2)),
   ]
   return `| ${cells.join(' | ')} |`
+}
+
+function milliseconds(value: number | null): string {
+  return value === null || Number.isNaN(value) ? '–' : value.toFixed(2)
 }
 
 function range({ median, min, max }: Spread, format: (value: number) => string): string {

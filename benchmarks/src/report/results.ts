@@ -1,7 +1,7 @@
 import type { Round } from '../measure/rounds.js'
 import { ratio, type Spread, spread } from '../measure/statistics.js'
 import type { Machine } from '../servers/machine.js'
-import type { Scenario } from '../suite.js'
+import type { Compared, Scenario } from '../suite.js'
 
 export interface ContenderResult {
   readonly name: string
@@ -18,7 +18,7 @@ export interface ScenarioResult {
   readonly figure: string
   readonly title: string
   readonly callers: number
-  readonly compares: 'throughput' | 'latency'
+  readonly compares: Compared
   /** Further figures, each with the name of its peer. */
   readonly figures: Readonly<Record<string, string>>
   /** Ours first, then the peers in their order. */
@@ -45,7 +45,10 @@ export interface SuiteResult {
 /** Sums up the rounds of a scenario, given in the order ours, peers. */
 export function summarize(scenario: Scenario, rounds: readonly Round[][]): ScenarioResult {
   const { figure, title, callers, compares = 'throughput', figures = {} } = scenario
-  const compared = (round: Round) => (compares === 'latency' ? round.p50Ms : round.perSecond)
+  const compared = (round: Round) => {
+    if (compares === 'throughput') return round.perSecond
+    return compares === 'latency' ? round.p50Ms : round.p99Ms
+  }
   const ours = (rounds[0] ?? []).map(compared)
   const contenders = [scenario.ours, ...scenario.peers].map(({ name }, at) => {
     const all = rounds[at] ?? []

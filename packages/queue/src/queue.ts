@@ -124,6 +124,8 @@ export class Queue<T = unknown, R = unknown> {
       () => ({ target: this.name, count: 1 }),
       async () => {
         if (options.client === undefined) {
+          const rested = spec === null ? this.#resting() : undefined
+          if (rested !== undefined) return rested.handOver(text)
           return this.#insert({
             payload: text,
             spec: encodeSpec(spec),
@@ -356,6 +358,12 @@ export class Queue<T = unknown, R = unknown> {
   /** Closes at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  /** A worker of ours that sleeps gets the job without having to be woken. */
+  #resting(): Worker<T> | undefined {
+    for (const worker of this.#workers) if (worker.resting) return worker
+    return undefined
   }
 
   async #write(

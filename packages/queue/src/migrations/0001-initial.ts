@@ -4,6 +4,7 @@ import { endFunctions } from './functions/end.js'
 import { enqueueFunctions } from './functions/enqueue.js'
 import { flowFunction } from './functions/flows.js'
 import { groupFunctions, rateFunctions } from './functions/groups.js'
+import { handOverFunction } from './functions/hand-over.js'
 import { historyFunctions } from './functions/history.js'
 import { openFunction } from './functions/open.js'
 import { operationFunctions } from './functions/operations.js'
@@ -30,6 +31,7 @@ function functions(s: string): string[] {
     ...endFunctions(s),
     settleFunction(s),
     takeFunction(s),
+    handOverFunction(s),
     sealFunction(s),
     ...workerFunctions(s),
     ...historyFunctions(s),

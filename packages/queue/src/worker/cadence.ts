@@ -38,6 +38,11 @@ export class Cadence {
     if (this.#count(now) >= BUSY_EVENTS) this.#awake = true
   }
 
+  /** Whether little has happened lately, so that single statements cost nobody anything. */
+  quiet(now: number): boolean {
+    return !this.#awake && this.#count(now) < QUIET_EVENTS
+  }
+
   /** Whether the server is to be told that nobody needs to ring. */
   get toWake(): boolean {
     return this.#awake && this.#markedUntil > 0

@@ -17,7 +17,7 @@ type JobColumns = readonly [
 ]
 
 /** Jobs as the server answered them. */
-export function parseJobs<T>(taken: Taken, host: JobHost): Job<T>[] {
+export function parseJobs<T>(taken: Pick<Taken, 'lease' | 'jobs'>, host: JobHost): Job<T>[] {
   const rows = JSON.parse(`[${taken.jobs ?? ''}]`) as JobColumns[]
   const lease = taken.lease as string
   return rows.map((row) => toJob<T>(row, host, lease))

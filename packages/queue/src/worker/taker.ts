@@ -15,6 +15,7 @@
 import { type Database, tracer } from '@howdah/core'
 import { FLAG } from '../flags.js'
 import type { Job, JobHost } from '../job.js'
+import { type HandedOver, handOver } from '../sql/hand-over.js'
 import { settle, type Taken, take } from '../sql/take.js'
 import type { Cadence } from './cadence.js'
 import { type End, type Flush, Holding } from './holding.js'
@@ -111,6 +112,44 @@ export class Taker<T> {
   wake(): void {
     this.#more = true
     this.schedule()
+  }
+
+  /** Whether it rests, with nothing under way and a place for a job. */
+  get resting(): boolean {
+    return (
+      !this.#more &&
+      !this.#closing &&
+      this.#lanes === 0 &&
+      this.worker !== '' &&
+      !this.limited &&
+      this.using < this.#of.places &&
+      this.holding.waiting === 0 &&
+      this.#of.cadence.quiet(performance.now())
+    )
+  }
+
+  /** Adds a job for itself. Answers its id. */
+  async handOver(payload: string): Promise<string> {
+    const { db, queue } = this.#of
+    this.#lanes++
+    this.#asked++
+    let asked = 1
+    try {
+      const statement = handOver(db.schema, queue, payload, this.worker, this.floors.ranges(true))
+      const [row] = await db.query(statement)
+      const { id, lease, jobs } = row as HandedOver
+      this.#asked--
+      asked = 0
+      this.#of.cadence.active(performance.now())
+      if (lease === null || jobs === null) this.wake()
+      else this.#start({ lease, jobs, count: 1 })
+      return id
+    } finally {
+      this.#asked -= asked
+      this.#lanes--
+      if (this.#lanes === 0) this.#onIdle?.()
+      this.schedule()
+    }
   }
 
   /** A job has ended. */
@@ -262,7 +301,7 @@ export class Taker<T> {
     if (want > 0) this.#next(taken, want, sweep, now)
   }
 
-  #start(taken: Taken): void {
+  #start(taken: Pick<Taken, 'lease' | 'jobs' | 'count'>): void {
     this.#bytes = (taken.jobs as string).length / taken.count
     const jobs = parseJobs<T>(taken, this.#of.host)
     this.holding.add(taken.lease as string, jobs)

@@ -129,6 +129,18 @@ export class Worker<T = unknown> {
     if (this.#cadence.toWake) void this.#markAwake()
   }
 
+  /** @internal Whether it would take a job at once. */
+  get resting(): boolean {
+    return (
+      this.#closing === undefined && !this.#source.running.batch && this.#taker?.resting === true
+    )
+  }
+
+  /** @internal Adds a job for itself, where it rests. */
+  handOver(payload: string): Promise<string> {
+    return (this.#taker as Taker<T>).handOver(payload)
+  }
+
   /** @internal Somebody has cancelled a job. */
   cancel(id: string): void {
     const reason = () => queueError('QUEUE_JOB_CANCELLED', `Job ${id} was cancelled.`)
