@@ -61,12 +61,13 @@ export async function chaos(
       const batch = Array.from({ length: count }, () => make(next++, random))
       const committed = await produce(pool, queue, batch, random).catch(() => undefined)
       // Of what failed nobody knows whether it was committed, unless the transaction was to roll back.
+      await later(random() * 30)
       if (committed === undefined) continue
       for (const { n } of batch) (committed ? acknowledged : refused).add(n)
     }
   })
   const breaking = (async () => {
-    while (producing) {
+    while (producing || faults.kills * faults.freezes * faults.crashes === 0) {
       await later(150 + random() * 500)
       await breakSomething(server, workers, () => spawnWorker(url, name, random), faults, random)
     }
@@ -161,7 +162,8 @@ async function breakSomething(
 ): Promise<void> {
   const at = Math.floor(random() * workers.length)
   const worker = workers[at] as WorkerProcess
-  const roll = random()
+  const some = faults.kills * faults.freezes * faults.crashes > 0
+  const roll = some ? random() : faults.kills === 0 ? 0 : faults.freezes === 0 ? 0.6 : 0.9
   if (roll < 0.5) {
     faults.kills++
     const ended = once(worker.child, 'exit')

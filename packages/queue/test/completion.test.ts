@@ -99,13 +99,14 @@ describe('job.complete()', () => {
           })
         }
       },
-      { lease: '1h' },
+      { lease: '1h', concurrency: 2 },
     )
     const [one, two] = (await jobs.addMany([1, 2])) as [string, string]
     await committed.promise
+    // Before it can say that it lives.
     await bench.pool.query(
-      'delete from howdah.queue_worker where queue = (select id from howdah.queue where name = $1)',
-      [jobs.name],
+      `do $$ begin delete from howdah.queue_worker w where w.queue = (select id from howdah.queue where name = '${jobs.name}');
+       perform howdah.queue_rescue(0); end $$`,
     )
     const heir = bench.queue<number>({ pool: bench.database.pool() }, jobs.name)
     const ran: number[] = []

@@ -108,10 +108,10 @@ describe('failures', () => {
   })
 })
 
-/** Takes the registration of a queue's workers away, as somebody does who thinks them dead. */
+/** Thinks the queue's workers dead: their registration goes, and what they held, before they can say that they live. */
 async function bury(name: string) {
   await bench.pool.query(
-    'delete from howdah.queue_worker where queue = (select id from howdah.queue where name = $1)',
-    [name],
+    `do $$ begin delete from howdah.queue_worker w where w.queue = (select id from howdah.queue where name = '${name}');
+     perform howdah.queue_rescue(0); end $$`,
   )
 }

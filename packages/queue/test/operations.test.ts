@@ -164,6 +164,7 @@ test('stats() equal what the tables hold, after any history', { timeout: 60_000 
     fc.asyncProperty(fc.array(action, { minLength: 3, maxLength: 12 }), async (actions) => {
       const jobs = bench.queue<number>({ attempts: 2, backoff: 60_000, groups: { concurrency: 1 } })
       const ids: string[] = []
+      await jobs.stats()
       for (const step of actions) {
         if ('options' in step) {
           ids.push(

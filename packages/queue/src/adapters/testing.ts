@@ -70,10 +70,11 @@ export async function runJobs<T, R>(
     broken ??= error
   })
   try {
-    while (broken === undefined) {
-      const { waiting, running, paused } = await queue.stats()
-      if (running === 0 && (waiting === 0 || paused)) break
+    // Only a worker that has looked knows what is due.
+    for (let busy = true; busy && broken === undefined; ) {
       await worker.settled()
+      const { waiting, running, paused } = await queue.stats()
+      busy = running > 0 || (waiting > 0 && !paused)
     }
   } finally {
     await worker.close()

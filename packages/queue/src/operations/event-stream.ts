@@ -117,6 +117,8 @@ export class EventStream {
     this.#closing = (async () => {
       await this.#renewal.stop()
       const unregister = await registered?.catch(() => undefined)
+      // It may have been started meanwhile.
+      await this.#renewal.stop()
       await unregister?.()
       // What cannot be said now runs out by itself.
       await this.#db.query(unwatchQueue(this.#db.schema, this.#id)).catch(() => {})

@@ -31,7 +31,7 @@ export interface FlowIds {
 
 interface Node {
   readonly queue: number
-  readonly payload: string
+  readonly payload: number
   readonly spec: string
   readonly tolerate: boolean
   readonly children: readonly Node[]
@@ -62,6 +62,7 @@ export async function addFlowTree(
     numbers.set(name, (row as { readonly id: number }).id)
   }
   let left = MAX_JOBS
+  const payloads: string[] = []
   const toNode = (job: FlowChild, parentQueue: string, depth: number): Node => {
     if (depth > MAX_DEPTH) throw invalid(`A flow may be ${MAX_DEPTH} jobs deep.`)
     if (--left < 0) throw invalid(`A flow may have ${MAX_JOBS} jobs.`)
@@ -74,18 +75,17 @@ export async function addFlowTree(
     const name = nameOf(job) ?? parentQueue
     return {
       queue: numbers.get(name) as number,
-      payload: encodePayload(job.payload, source.maxPayloadBytes),
+      payload: payloads.push(encodePayload(job.payload, source.maxPayloadBytes)),
       spec: JSON.stringify(jobSpec(options, source.trace)),
       tolerate,
       children: children.map((child) => toNode(child, name, depth + 1)),
     }
   }
   const tree = render(toNode(root, source.name, 1))
-  const [row] = await source.db.query(addFlow(source.db.schema, tree), client)
+  const [row] = await source.db.query(addFlow(source.db.schema, tree, payloads), client)
   return JSON.parse((row as { readonly ids: string }).ids) as FlowIds
 }
 
-/** Payloads go in as the text they are: parsed and written once more they might change. */
 function render({ queue, payload, spec, tolerate, children }: Node): string {
   return `{"queue":${queue},"payload":${payload},"spec":${spec},"tolerate":${tolerate},"children":[${children.map(render).join(',')}]}`
 }

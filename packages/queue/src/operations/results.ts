@@ -35,6 +35,7 @@ export class Results {
   readonly #waiting = new Map<string, Set<Waiter>>()
   readonly #looks: Loop
   #pause = FIRST_LOOK_MS
+  #closed = false
   #listening: Promise<(() => Promise<void>)[]> | undefined
 
   constructor(db: Database, open: () => Promise<number>, events: EventStream) {
@@ -54,17 +55,16 @@ export class Results {
     const ms = timeout === undefined ? undefined : parseDuration(timeout, 'timeout')
     signal?.throwIfAborted()
     await this.#open()
+    if (this.#closed) throw closed()
+    signal?.throwIfAborted()
     return answer(await this.#first(id, ms, signal))
   }
 
   /** Ends all waiting. */
   async close(): Promise<void> {
-    const closed = queueError(
-      'QUEUE_CLOSED',
-      'The queue was closed while somebody waited for a job.',
-    )
+    this.#closed = true
     for (const waiters of this.#waiting.values()) {
-      for (const waiter of waiters) waiter.reject(closed)
+      for (const waiter of waiters) waiter.reject(closed())
     }
     this.#waiting.clear()
     await this.#rest()
@@ -156,6 +156,10 @@ function answer({ id, outcome, output, error }: ResultRow): unknown {
     'QUEUE_JOB_FAILED',
     `Job ${id} ended as ${outcome}${error === null ? '.' : `: ${error}`}`,
   )
+}
+
+function closed(): Error {
+  return queueError('QUEUE_CLOSED', 'The queue was closed while somebody waited for a job.')
 }
 
 function late(id: string, ms: number): Error {

@@ -18,8 +18,8 @@ export interface End {
   readonly output?: string | undefined
   readonly error?: string | undefined
   readonly delayMs?: number | undefined
-  /** The transaction that completed it has left a receipt. */
-  readonly receipt?: boolean | undefined
+  /** Rows of it are to be removed: its receipt, its progress. */
+  readonly noted?: boolean | undefined
   /** What the handler threw. */
   readonly cause?: unknown
 }
@@ -157,7 +157,7 @@ function isPlain(job: HeldJob, end: End): boolean {
   return (
     end.kind === 'completed' &&
     end.output === undefined &&
-    end.receipt !== true &&
+    end.noted !== true &&
     endsPlainly(job.flags)
   )
 }

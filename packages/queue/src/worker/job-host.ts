@@ -31,6 +31,7 @@ interface JobState {
   steps?: Promise<Map<string, string | null>> | undefined
   progress?: string | undefined
   progressTimer?: NodeJS.Timeout | undefined
+  noted?: boolean
   receipt?: { readonly output: string | undefined } | undefined
 }
 
@@ -59,12 +60,17 @@ export class WorkerJobHost implements JobHost {
     const [row] = await db.query(hasReceipts(db.schema, job.lease, job.id))
     if (row !== undefined) {
       const output = this.#states.get(job.id)?.receipt?.output
-      return { kind: 'completed', output, receipt: true }
+      return { kind: 'completed', output, noted: true }
     }
     if (end.kind !== 'completed') return end
     const error =
       'The transaction that was to complete the job was not committed when its handler returned.'
     return { kind: 'failed', error, cause: queueError('QUEUE_JOB_FAILED', error) }
+  }
+
+  /** Whether the job left rows that are to go with its end. */
+  noted(job: Job<unknown>): boolean {
+    return this.#states.size > 0 && this.#states.get(job.id)?.noted === true
   }
 
   /** Forgets a job that has ended. */
@@ -80,6 +86,7 @@ export class WorkerJobHost implements JobHost {
     )
     const state = this.#state(job)
     state.progress = text
+    state.noted = true
     if (state.progressTimer !== undefined) return
     // The first is told at once, then the newest after each pause.
     const tell = () => {

@@ -62,10 +62,10 @@ export class Maintenance<T> {
 
   async #seal(): Promise<undefined> {
     const { db, queue, taker } = this.#of
-    if (!taker.floors.stale) return
+    if (!taker.floors.stale(performance.now())) return
     const question = taker.floors.question(queue)
     const [answer] = await db.query(seal(db.schema, question))
-    if (answer !== undefined) taker.floors.answer(question, answer)
+    if (answer !== undefined) taker.floors.answer(question, answer, performance.now())
   }
 
   async #askPlaces(): Promise<undefined> {

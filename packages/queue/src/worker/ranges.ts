@@ -25,6 +25,7 @@ const HIGHEST_RANK = 2_147_483_647
 const MAX_RANKS = 24
 const SWEEP_EVERY_MS = 250
 const SWEEP_SHARE = 10
+const SEAL_AT_LEAST_MS = 5_000
 
 interface Floor {
   claimed: bigint
@@ -40,6 +41,7 @@ export class RankFloors {
   #epoch: string | undefined
   #proof: { readonly horizon: string; readonly head: string; readonly dueHead: string } | undefined
   #nextSweep = 0
+  #nextSeal = 0
   #fast: Ranges | undefined
 
   /** Whether a search is due that misses nothing. */
@@ -101,15 +103,18 @@ export class RankFloors {
   }
 
   /** Whether there is something to be proven: places that were claimed beyond what is sealed. */
-  get stale(): boolean {
+  stale(now: number): boolean {
+    // Also what others claim leaves rows behind that a search would pass over.
+    if (now > this.#nextSeal) return true
     if (this.#due.claimed !== this.#due.sealed) return true
     for (const { claimed, sealed } of this.#floors.values()) if (claimed > sealed) return true
     return false
   }
 
-  /** What to ask the server to prove; the first question has nothing to be proven and only sets the terms of the next. */
+  /** What to ask the server to prove (of the usual priority, while none is known); the first question has nothing to be proven and only sets the terms of the next. */
   question(queue: number): Seal {
-    const floors = [...this.#floors]
+    const known = [...this.#floors]
+    const floors: typeof known = known.length > 0 ? known : [[0, { claimed: 0n, sealed: 0n }]]
     const { horizon, head, dueHead } = this.#proof ?? {
       horizon: '18446744073709551615',
       head: '0',
@@ -127,14 +132,16 @@ export class RankFloors {
   }
 
   /** Takes the answer to a question. While older transactions run, the terms stay, for newer ones would wait longer. */
-  answer(question: Seal, sealed: Sealed): void {
+  answer(question: Seal, sealed: Sealed, now: number): void {
     if (sealed.epoch !== this.#epoch || sealed.horizon === null) return
+    if (sealed.sealed) this.#nextSeal = now + SEAL_AT_LEAST_MS
     if (sealed.sealed) {
       const seqs = sealed.seqs?.split(',') ?? []
       for (const [at, rank] of question.ranks.entries()) {
-        const floor = this.#floors.get(rank)
+        const floor = this.#floors.get(rank) ?? { claimed: 0n, sealed: 0n }
         const seq = BigInt(seqs[at] as string)
-        if (floor === undefined || seq <= floor.sealed) continue
+        if (seq <= floor.sealed) continue
+        this.#floors.set(rank, floor)
         floor.sealed = seq
         if (floor.claimed < seq) floor.claimed = seq
       }

@@ -338,7 +338,14 @@ export class Taker<T> {
   #later(ms: number): void {
     clearTimeout(this.#timer)
     if (this.#closing) return
-    this.#timer = setTimeout(() => this.wake(), Math.min(ms, 2 ** 31 - 1))
+    this.#timer = setTimeout(
+      () => {
+        // A timer may fire a moment early, and then nothing would come after it.
+        this.#blockedUntil = 0
+        this.wake()
+      },
+      Math.min(ms, 2 ** 31 - 1),
+    )
   }
 
   async #tell(): Promise<void> {

@@ -276,7 +276,8 @@ export class Worker<T = unknown> {
     )
   }
 
-  #end(job: Job<T>, end: End): void {
+  #end(job: Job<T>, ended: End): void {
+    const end = this.#host.noted(job) ? { ...ended, noted: true } : ended
     this.#host.forget(job)
     const mine = this.#jobs.get(job.id) === job
     if (mine) this.#jobs.delete(job.id)

@@ -167,7 +167,7 @@ begin
   if _name is null or length(_name) not between 1 and 200 then
     raise invalid_parameter_value using message = 'A queue''s name must be text of 1 to 200 characters.';
   end if;
-  if array_position(_payloads, null) is not null then
+  if exists (select from unnest(_payloads) as p where p is null) then
     raise invalid_parameter_value using message = 'A payload must be JSON. Write ''null''::json for nothing to say.';
   end if;
   number := ${s}.queue_open(_name);

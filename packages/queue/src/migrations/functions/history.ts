@@ -78,6 +78,7 @@ begin
   if gone is null then return false; end if;
   delete from ${s}.queue_job j where j.id = any(gone);
   delete from ${s}.queue_step t where t.job = any(gone);
+  delete from ${s}.queue_progress p where p.id = any(gone);
   delete from ${s}.queue_child c where c.parent = any(gone);
   return cardinality(gone) >= _limit / 20;
 end $body$`,

@@ -4,7 +4,7 @@ import { ATTRIBUTES } from '../fragments.js'
  * `queue_seal` proves up to which place ranks hold nothing more, and never will.
  *
  * Every number of `queue_seq` up to `_head` was drawn by a transaction whose id lies below `_horizon`: the id was taken before the
- * number, and `_horizon` was read after `_head`. Once no transaction below `_horizon` runs, what they have added is visible or
+ * number, and `_horizon` was taken after `_head` was read. Once no transaction below `_horizon` runs, what they have added is visible or
  * will never be. So all up to `_head` is empty but for what can be seen now, and the first row that can be seen (one that somebody
  * else has claimed counts, for he may yet roll back) is where it ends.
  *
@@ -19,6 +19,7 @@ export function sealFunction(s: string): string {
     ${ATTRIBUTES} as $body$
 #variable_conflict use_variable
 begin
+  epoch := set_config('synchronous_commit', 'off', true);
   epoch := (select e.last_value from ${s}.queue_epoch e);
   sealed := false;
   -- In one snapshot for all statements nothing of this can be said.
@@ -36,6 +37,7 @@ begin
   end if;
   head := (select q.last_value from ${s}.queue_seq q);
   due_head := clock_timestamp();
-  horizon := pg_snapshot_xmax(pg_current_snapshot());
+  -- Not the snapshot's xmax, which lies below transactions that run: an id of our own is above all that were given before.
+  horizon := pg_current_xact_id();
 end $body$`
 }
