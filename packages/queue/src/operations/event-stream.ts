@@ -92,7 +92,12 @@ export class EventStream {
       },
       onGap: () => this.#emitter.emit('gap'),
     })
-    await this.#renew()
+    try {
+      await this.#renew()
+    } catch (error) {
+      await unregister()
+      throw error
+    }
     this.#renewal.start()
     return unregister
   }

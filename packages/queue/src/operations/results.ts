@@ -36,6 +36,7 @@ export class Results {
   readonly #looks: Loop
   #pause = FIRST_LOOK_MS
   #closed = false
+  #resting: Promise<void> = Promise.resolve()
   #listening: Promise<(() => Promise<void>)[]> | undefined
 
   constructor(db: Database, open: () => Promise<number>, events: EventStream) {
@@ -67,6 +68,7 @@ export class Results {
       for (const waiter of waiters) waiter.reject(closed())
     }
     this.#waiting.clear()
+    await this.#resting
     await this.#rest()
   }
 
@@ -117,7 +119,7 @@ export class Results {
     const waiters = this.#waiting.get(id)
     waiters?.delete(waiter)
     if (waiters?.size === 0) this.#waiting.delete(id)
-    if (this.#waiting.size === 0) void this.#rest()
+    if (this.#waiting.size === 0) this.#resting = this.#rest()
   }
 
   async #rest(): Promise<void> {
