@@ -46,6 +46,13 @@ export const writeReceipt: (
   (lease, job, output) => [lease, job, output],
 )
 
+/** Waits until no transaction that has written a receipt for a job of the lease is open any more. */
+export const awaitReceipts: (schema: string, lease: string) => Statement = defineStatement(
+  'queue.await-receipts',
+  (s) => /* sql */ `select 1 from ${s}.queue_lease where id = $1::bigint for update`,
+  (lease) => [lease],
+)
+
 /** Answers a row if the transaction that completed a job has been committed. */
 export const hasReceipts: (
   schema: string,

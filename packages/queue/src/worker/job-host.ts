@@ -3,6 +3,7 @@ import { type Database, encodeJson, type TransactionHandle } from '@howdah/core'
 import { queueError } from '../errors.js'
 import type { ChildJob, Job, JobHost } from '../job.js'
 import {
+  awaitReceipts,
   type ChildRow,
   hasReceipts,
   holdsJob,
@@ -57,6 +58,8 @@ export class WorkerJobHost implements JobHost {
   /** How a job with a receipt ended: complete if the transaction was committed, else failed, or whatever the handler threw. */
   async afterReceipt(job: Job<unknown>, end: End): Promise<End> {
     const { db } = this.#of
+    // A commit whose answer was lost may still be under way.
+    await db.query(awaitReceipts(db.schema, job.lease))
     const [row] = await db.query(hasReceipts(db.schema, job.lease, job.id))
     if (row !== undefined) {
       const output = this.#states.get(job.id)?.receipt?.output

@@ -9,7 +9,7 @@
 import { hostname } from 'node:os'
 import { setTimeout as later } from 'node:timers/promises'
 import { type Database, Emitter, Loop } from '@howdah/core'
-import { errorText, queueError } from '../errors.js'
+import { queueError } from '../errors.js'
 import { type EventSink, type JobEvent, jobEvent } from '../events.js'
 import { FLAG } from '../flags.js'
 import type { Job } from '../job.js'
@@ -266,14 +266,21 @@ export class Worker<T = unknown> {
       this.#end(job, end)
       return
     }
-    // Whether it is complete the transaction has decided, whatever the handler did after.
-    void this.#host.afterReceipt(job, end).then(
-      (known) => this.#end(job, known),
-      (error) => {
+    void this.#decide(job, end)
+  }
+
+  /** Whether a job with a receipt is complete its transaction has decided, whatever the handler did after. Asks until it knows. */
+  async #decide(job: Job<T>, end: End): Promise<void> {
+    for (let asking = true; asking && this.#jobs.get(job.id) === job; ) {
+      try {
+        const known = await this.#host.afterReceipt(job, end)
+        asking = false
+        this.#end(job, known)
+      } catch (error) {
         this.#onError(error)
-        this.#end(job, { kind: 'failed', error: errorText(error), cause: error })
-      },
-    )
+        await later(FAREWELL_PAUSE_MS)
+      }
+    }
   }
 
   #end(job: Job<T>, ended: End): void {

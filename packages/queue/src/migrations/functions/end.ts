@@ -121,11 +121,14 @@ begin
   )
   select count(*) into completed from kept;
   for job in
-    select i.id, i.started, e.end ->> 'k' as kind, e.end ->> 'e' as error, (e.end ->> 'd')::float8 as delay, (e.end ->> 'o')::json as output,
+    select i.id, i.started, case when c.id is null then e.end ->> 'k' else 'completed' end as kind, e.end ->> 'e' as error,
+      (e.end ->> 'd')::float8 as delay, coalesce(c.output, (e.end ->> 'o')::json) as output,
       coalesce(j.attempts, settings.attempts) as attempts, coalesce(j.backoff_ms, settings.backoff_ms) as backoff_ms
     from unnest(_ids, _starts) as i(id, started)
     cross join lateral (select _ended -> i.id::text) as e("end")
     join ${s}.queue_job j on j.id = i.id
+    -- A receipt counts more than what the worker knows: it may have lost the answer to a commit.
+    left join ${s}.queue_receipt c on c.id = i.id
     where e.end ->> 'k' <> 'completed' or j.flags & ${CONSEQUENCES} <> 0
     order by coalesce(j.parent, 0), i.id
   loop
@@ -171,8 +174,7 @@ begin
     for places in
       select j.grp, count(*)::integer as left from ${s}.queue_job j
       where j.id = any(_ids) and j.grp is not null
-        and (_ended -> j.id::text ->> 'k' in ('completed', 'discarded', 'cancelled')
-          or exists (select from ${s}.queue_result r where r.id = j.id and r.outcome = 'failed'))
+        and exists (select from ${s}.queue_result r where r.id = j.id)
       group by j.grp order by j.grp
     loop
       perform ${s}.queue_group_leave(_queue, places.grp, places.left);

@@ -136,23 +136,39 @@ begin
 end $body$`
 }
 
+/**
+ * A worker does not know a lease whose claim was never answered, or whose settlement a crash of the server has undone: then some of its
+ * jobs may have receipts, and are complete.
+ */
 function reconcile(s: string): string {
   return /* sql */ `create function ${s}.queue_reconcile(_worker bigint, _known bigint[], _age_ms float8) returns text
     ${ATTRIBUTES} as $body$
 declare
   lease record;
-  id bigint;
+  job record;
 begin
   perform pg_current_xact_id();
   for lease in
-    select l.id, l.queue, l.ids from ${s}.queue_lease l
+    select l.id, l.queue, l.started_at, l.ids from ${s}.queue_lease l
     where l.worker = _worker and l.id <> all(_known) and l.started_at < clock_timestamp() - _age_ms * interval '1 millisecond'
     for update
   loop
     delete from ${s}.queue_lease l where l.id = lease.id;
-    foreach id in array lease.ids loop
-      perform ${s}.queue_requeue(id, 0, true, 0);
+    for job in
+      select i.id, r.id is not null as complete, r.output, j.grp
+      from unnest(lease.ids) as i(id) join ${s}.queue_job j on j.id = i.id
+      left join ${s}.queue_receipt r on r.lease = lease.id and r.id = i.id
+    loop
+      if job.grp is not null then ${lockQueue(s, 'lease.queue')}; end if;
+      if job.complete then
+        perform ${s}.queue_finish(lease.queue, job.id, lease.started_at, 'completed', null, job.output);
+        ${tally(s, 'lease.queue', { completed: '1' })};
+        if job.grp is not null then perform ${s}.queue_group_leave(lease.queue, job.grp, 1); end if;
+      else
+        perform ${s}.queue_requeue(job.id, 0, true, 0);
+      end if;
     end loop;
+    delete from ${s}.queue_receipt r where r.id = any(lease.ids);
     ${tally(s, 'lease.queue', { running: '-cardinality(lease.ids)' })};
   end loop;
   return (select string_agg(k::text, ',') from unnest(_known) as k where not exists (select from ${s}.queue_lease l where l.id = k));
