@@ -7,7 +7,6 @@
  */
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 
 /** One beat that was heard: for each living worker the jobs that were cancelled. */
@@ -113,14 +112,14 @@ export class HeartbeatThread {
   }
 }
 
-/** Looks for `pg` beside this package, then from where the application runs. */
+/** Looks for `pg` where the application does, which made its pool with it: from its main file, then from where it runs. */
 function findPg(): string | undefined {
-  const here = typeof __filename === 'string' ? __filename : fileURLToPath(import.meta.url)
-  for (const from of [here, join(process.cwd(), 'package.json')]) {
+  const main = process.argv[1]
+  for (const from of [...(main === undefined ? [] : [main]), join(process.cwd(), 'package.json')]) {
     try {
       return createRequire(from).resolve('pg')
     } catch {
-      // Not there; it may be elsewhere.
+      // Not there, or no place to look from.
     }
   }
   return undefined
