@@ -153,7 +153,7 @@ export async function graphile(
         concurrentJobs: concurrency,
         maxPoolSize: 10,
         ...(fastest
-          ? { localQueue: { size: 500 }, completeJobBatchDelay: 0, failJobBatchDelay: 0 }
+          ? { localQueue: { size: 4_000 }, completeJobBatchDelay: 0, failJobBatchDelay: 0 }
           : {}),
       }
       const runner = await run({

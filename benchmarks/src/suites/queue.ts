@@ -11,7 +11,7 @@ import {
 import { bullPostgres, bullRedis, graphile, pgBoss } from './queue-peers.js'
 import { writersOverhead } from './queue-writers.js'
 
-/** The queue against what people run jobs with, each at its best number of places of 10, 100 and 500. */
+/** The queue against what people run jobs with, each with the places and batches that were its best in trials. */
 export const queue: Suite = {
   name: 'queue',
   async setup(context) {
@@ -41,7 +41,7 @@ async function againstRedis(context: Context, redisUrl: string): Promise<Scenari
       title: 'Draining a queue of jobs of 200 bytes, a handler that does nothing',
       callers: 1,
       ours: draining(ours('drain-redis'), 50_000 * scale, 500),
-      peers: [draining(bull('drain'), 20_000 * scale, 100)],
+      peers: [draining(bull('drain'), 20_000 * scale, 200)],
     },
     {
       figure: 'addmany_vs_bullmq_bulk',
@@ -79,14 +79,14 @@ async function againstPostgres(context: Context): Promise<Scenario[]> {
       callers: 1,
       ours: draining(howdahQueue(context, 'drain-pg'), 50_000 * scale, 500),
       peers: [
-        draining(fastest, 20_000 * scale, 100),
+        draining(fastest, 40_000 * scale, 24),
         draining(plain, 2_000 * scale, 10),
-        draining(boss, 20_000 * scale, 1_600),
-        draining(bull, 2_000 * scale, 10),
+        draining(boss, 20_000 * scale, 4_000),
+        draining(bull, 2_000 * scale, 30),
       ],
       figures: {
-        drain_vs_pgboss: 'pg-boss, 1600 places',
-        drain_vs_bullmq_pg: 'BullMQ on PostgreSQL, 10 places',
+        drain_vs_pgboss: 'pg-boss, 4000 places',
+        drain_vs_bullmq_pg: 'BullMQ on PostgreSQL, 30 places',
       },
     },
     {
