@@ -65,7 +65,7 @@ export function jobSpec(options: JobOptions, defaultTrace?: TraceHeaders | undef
     const ms = parseDuration(delay, 'delay')
     if (ms > 0) spec['delay'] = ms
   }
-  if (runAt !== undefined) spec['runAt'] = time(runAt)
+  if (runAt !== undefined) spec['runAt'] = epochMs(runAt)
   if (priority !== undefined && whole('priority', priority, -32_768, 32_767) !== 0) {
     spec['priority'] = priority
   }
@@ -81,7 +81,8 @@ export function jobSpec(options: JobOptions, defaultTrace?: TraceHeaders | undef
   return null
 }
 
-function time(runAt: Date): number {
+/** @throws {@link HowdahError} QUEUE_INVALID_OPTION when it is no time */
+export function epochMs(runAt: Date): number {
   const ms = runAt instanceof Date ? runAt.getTime() : Number.NaN
   if (Number.isFinite(ms)) return ms
   throw invalid('runAt must be a valid Date.')

@@ -179,16 +179,12 @@ export class Queue<T = unknown, R = unknown> {
    * @throws {@link HowdahError} QUEUE_INVALID_OPTION, QUEUE_INVALID_PAYLOAD, QUEUE_PAYLOAD_TOO_LARGE, QUEUE_CLOSED; nothing is added then
    */
   async addFlow(root: FlowJob<T>, { client }: Pick<AddOptions, 'client'> = {}): Promise<FlowIds> {
-    const { input, maxPayloadBytes } = this.#options
-    const payload =
-      input === undefined
-        ? root.payload
-        : await validate(input, root.payload, 'QUEUE_INVALID_PAYLOAD', 'The payload')
+    const payload = await this.#checked(root.payload)
     const source = {
       db: this.#db,
       name: this.name,
       queue: await this.#open(),
-      maxPayloadBytes,
+      maxPayloadBytes: this.#options.maxPayloadBytes,
       trace: this.#trace(),
     }
     return addFlowTree(source, { ...root, payload }, client).catch(refused)
@@ -240,7 +236,6 @@ export class Queue<T = unknown, R = unknown> {
       {
         db: this.#db,
         name: this.name,
-        maxPayloadBytes: this.#options.maxPayloadBytes,
         running: {
           queue: this.name,
           handler: handler as Handler<T> | BatchHandler<T>,
@@ -375,12 +370,13 @@ export class Queue<T = unknown, R = unknown> {
   }
 
   async #encode(payload: T): Promise<string> {
+    return this.#text(await this.#checked(payload))
+  }
+
+  async #checked(payload: T): Promise<T> {
     const { input } = this.#options
-    const value =
-      input === undefined
-        ? payload
-        : await validate(input, payload, 'QUEUE_INVALID_PAYLOAD', 'The payload')
-    return this.#text(value)
+    if (input === undefined) return payload
+    return validate(input, payload, 'QUEUE_INVALID_PAYLOAD', 'The payload')
   }
 
   #text(payload: T): string {

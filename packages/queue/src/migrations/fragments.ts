@@ -35,6 +35,12 @@ export function priorityOf(rank: string): string {
   return `(-((${rank} + 1) >> 1))`
 }
 
+/** Whether the job `j` stands in `queue_ready`: under its own number in either lane, or under a later one. */
+export function isReady(s: string, j: string): string {
+  return /* sql */ `(exists (select from ${s}.queue_ready y where y.queue = ${j}.queue and y.rank in (${j}.rank, ${frontRank(`${j}.rank`)}) and y.seq = ${j}.id)
+        or exists (select from ${s}.queue_ready y where y.id = ${j}.id and y.id <> y.seq))`
+}
+
 /** Makes the claims and ends of a queue with limits happen one at a time. */
 export function lockQueue(s: string, queue: string): string {
   return /* sql */ `perform pg_advisory_xact_lock(hashtextextended(${literal(`howdah.queue:${s}`)}, ${queue}))`

@@ -1,4 +1,5 @@
 import { type Database, type Duration, parseDuration, type TransactionHandle } from '@howdah/core'
+import { epochMs } from '../add-options.js'
 import { invalid, whole } from '../options.js'
 import { countJobs } from '../sql/count-jobs.js'
 import { getJob, type JobRow, LISTED, listJobs } from '../sql/look.js'
@@ -127,22 +128,14 @@ export class Operations<T> {
   ): Promise<boolean> {
     checkId(id)
     if (delay !== undefined && runAt !== undefined) throw invalid('Give delay or runAt, not both.')
-    if (runAt !== undefined && !(runAt instanceof Date && Number.isFinite(runAt.getTime()))) {
-      throw invalid('runAt must be a valid Date.')
-    }
     if (priority === undefined && delay === undefined && runAt === undefined) {
       throw invalid('Give a priority, a delay or a runAt.')
     }
     if (priority !== undefined) whole('priority', priority, -32_768, 32_767)
     const delayMs = delay === undefined ? null : parseDuration(delay, 'delay')
+    const runAtMs = runAt === undefined ? null : epochMs(runAt)
     await this.#open()
-    const statement = rescheduleJob(
-      this.#db.schema,
-      id,
-      priority ?? null,
-      delayMs,
-      runAt?.getTime() ?? null,
-    )
+    const statement = rescheduleJob(this.#db.schema, id, priority ?? null, delayMs, runAtMs)
     const [row] = await this.#db.query(statement, client)
     return row?.moved === true
   }

@@ -1,6 +1,6 @@
 import { defineStatement, type Statement } from '@howdah/core'
 
-/** Counts of one queue. Totals come as text, for they may be large. */
+/** Counts of one queue. */
 export interface CountRow {
   readonly waiting: number
   readonly delayed: number

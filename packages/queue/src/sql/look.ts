@@ -1,5 +1,5 @@
 import { defineStatement, type Statement } from '@howdah/core'
-import { priorityOf } from '../migrations/fragments.js'
+import { isReady, priorityOf } from '../migrations/fragments.js'
 
 /** A job as it stands; times in milliseconds since the epoch, JSON as text. */
 export interface JobRow {
@@ -52,8 +52,7 @@ function jobColumns(s: string): string {
       when d.id is not null then 'delayed'
       when l.worker is not null then 'running'
       when exists (select from ${s}.queue_flow f where f.id = j.id) then 'blocked'
-      when exists (select from ${s}.queue_ready y where y.queue = j.queue and y.rank in (j.rank, j.rank - 1) and y.seq = j.id)
-        or exists (select from ${s}.queue_ready y where y.id = j.id and y.id <> y.seq)
+      when ${isReady(s, 'j')}
         or exists (select from ${s}.queue_parked k where k.id = j.id) then 'waiting'
       else 'completed' end as state) p
     left join lateral (

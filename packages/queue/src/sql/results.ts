@@ -1,4 +1,5 @@
 import { defineStatement, type Statement } from '@howdah/core'
+import { isReady } from '../migrations/fragments.js'
 
 /** What became of a job; `outcome` is null while it waits or runs, and `unknown` where there is none. */
 export interface ResultRow {
@@ -19,8 +20,7 @@ export const readResults: (
     select w.id::text, e.output::text as output, e.error, case
       when e.id is not null then e.outcome
       when j.id is null then 'unknown'
-      when exists (select from ${s}.queue_ready y where y.queue = j.queue and y.rank in (j.rank, j.rank - 1) and y.seq = j.id)
-        or exists (select from ${s}.queue_ready y where y.id = j.id and y.id <> y.seq)
+      when ${isReady(s, 'j')}
         or exists (select from ${s}.queue_scheduled d where d.id = j.id)
         or exists (select from ${s}.queue_parked k where k.id = j.id)
         or exists (select from ${s}.queue_flow f where f.id = j.id)

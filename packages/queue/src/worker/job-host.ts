@@ -2,6 +2,7 @@
 import { type Database, encodeJson, type TransactionHandle } from '@howdah/core'
 import { queueError } from '../errors.js'
 import type { ChildJob, Job, JobHost } from '../job.js'
+import { text } from '../options.js'
 import {
   awaitReceipts,
   type ChildRow,
@@ -22,7 +23,6 @@ const MAX_STEP_NAME = 200
 export interface JobHostOptions {
   readonly db: Database
   readonly queue: string
-  readonly maxPayloadBytes: number
   /** Tells who listens to the queue's events. */
   tellProgress(job: Job<unknown>, progress: string): void
   onError(error: unknown): void
@@ -84,11 +84,11 @@ export class WorkerJobHost implements JobHost {
   }
 
   async progress(job: Job<unknown>, value: unknown): Promise<void> {
-    const text = encodeJson(value, (cause) =>
+    const json = encodeJson(value, (cause) =>
       queueError('QUEUE_INVALID_PAYLOAD', 'Progress must have a JSON form.', cause),
     )
     const state = this.#state(job)
-    state.progress = text
+    state.progress = json
     state.noted = true
     if (state.progressTimer !== undefined) return
     // The first is told at once, then the newest after each pause.
@@ -114,35 +114,25 @@ export class WorkerJobHost implements JobHost {
 
   async complete(job: Job<unknown>, client: TransactionHandle, output: unknown): Promise<void> {
     const { db } = this.#of
-    const text = encodeOutput(output)
+    const json = encodeOutput(output)
     // Before the statement: a commit whose answer is lost counts too.
-    this.#state(job).receipt = { output: text }
-    const rows = await db.query(writeReceipt(db.schema, job.lease, job.id, text ?? null), client)
+    this.#state(job).receipt = { output: json }
+    const rows = await db.query(writeReceipt(db.schema, job.lease, job.id, json ?? null), client)
     if (rows.length === 0) throw leaseLost(job)
   }
 
   async step<R>(job: Job<unknown>, name: string, fn: () => Promise<R> | R): Promise<R> {
-    if (
-      typeof name !== 'string' ||
-      name === '' ||
-      name.length > MAX_STEP_NAME ||
-      /\0|\p{Surrogate}/u.test(name)
-    ) {
-      throw queueError(
-        'QUEUE_INVALID_OPTION',
-        `A step's name must be well-formed text of 1 to ${MAX_STEP_NAME} characters without NUL.`,
-      )
-    }
+    text("A step's name", name, MAX_STEP_NAME)
     const { db } = this.#of
     const state = this.#state(job)
     state.steps ??= this.#steps(job)
     const steps = await state.steps
     if (steps.has(name)) return decode(steps.get(name)) as R
     const result = await fn()
-    const text = encodeOutput(result) ?? null
-    const rows = await db.query(keepStep(db.schema, job.lease, job.id, name, text))
+    const output = encodeOutput(result) ?? null
+    const rows = await db.query(keepStep(db.schema, job.lease, job.id, name, output))
     if (rows.length === 0) throw leaseLost(job)
-    steps.set(name, text)
+    steps.set(name, output)
     return result
   }
 

@@ -134,8 +134,8 @@ export class RankFloors {
   /** Takes the answer to a question. While older transactions run, the terms stay, for newer ones would wait longer. */
   answer(question: Seal, sealed: Sealed, now: number): void {
     if (sealed.epoch !== this.#epoch || sealed.horizon === null) return
-    if (sealed.sealed) this.#nextSeal = now + SEAL_AT_LEAST_MS
     if (sealed.sealed) {
+      this.#nextSeal = now + SEAL_AT_LEAST_MS
       const seqs = sealed.seqs?.split(',') ?? []
       for (const [at, rank] of question.ranks.entries()) {
         const floor = this.#floors.get(rank) ?? { claimed: 0n, sealed: 0n }

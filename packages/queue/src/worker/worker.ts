@@ -39,7 +39,6 @@ export interface WorkerEvents {
 export interface WorkerSource<T> {
   readonly db: Database
   readonly name: string
-  readonly maxPayloadBytes: number
   readonly running: Running<T>
   readonly events: EventSink
   /** Resolves with the queue's number once its tables are there. */
@@ -82,7 +81,6 @@ export class Worker<T = unknown> {
     this.#host = new WorkerJobHost({
       db: source.db,
       queue: source.name,
-      maxPayloadBytes: source.maxPayloadBytes,
       tellProgress: (job, value) => {
         if (this.#taker?.watched)
           source.events.send(this.#queue, [['progress', job.id, JSON.parse(value)]])

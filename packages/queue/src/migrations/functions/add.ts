@@ -23,27 +23,11 @@ const PAYLOADS = `unnest(string_to_array(_payloads, ${literal(SEPARATOR)})) with
  * It takes its transaction's id before it draws a number; `seal.ts` says why.
  */
 export function addFunctions(s: string): string[] {
-  return [addAlike(s), addOne(s), add(s)]
+  return [addAlike(s), addKeyed(s), add(s)]
 }
 
 /** Adds jobs that share all options and have no key: two inserts, however many. */
 function addAlike(s: string): string {
-  const insertJob = (columns: string, values: string) => /* sql */ `
-    with input as materialized (
-      select ${nextSeq(s)} as id, p.payload::json as payload from ${PAYLOADS}
-    ), body as (
-      insert into ${s}.queue_job (id, added_at, queue, rank, flags, payload${columns})
-      select i.id, statement_timestamp(), _queue, rank, flags, i.payload${values} from input i
-    )`
-  const place = (columns: string, values: string) => /* sql */ `${insertJob(columns, values)},
-    place as (
-      insert into ${s}.queue_ready (seq, id, queue, rank, attempt, flags)
-      select i.id, i.id, _queue, rank, 0, flags from input i where run_at is null
-    ), later as (
-      insert into ${s}.queue_scheduled (run_at, id, queue, rank, attempt, flags)
-      select run_at, i.id, _queue, rank, 0, flags from input i where run_at is not null
-    )
-    select string_agg(i.id::text, ','), count(*) into _ids, added from input i`
   return /* sql */ `create function ${s}.queue_add_alike(_queue integer, _payloads text, _spec jsonb, out _ids text) returns text
     ${ATTRIBUTES} as $body$
 declare
@@ -60,11 +44,20 @@ begin
   due := coalesce(run_at, due);
   if run_at <= clock_timestamp() then run_at := null; end if;
   flags := ${flagsOf('_spec')};
-  ${place(
-    ', attempts, expires_at, parent, grp, backoff_ms, trace',
-    `, (_spec ->> 'attempts')::smallint, ${expiresAt('_spec', 'due')}, (_spec ->> 'parent')::bigint, _spec ->> 'group',
-        (_spec ->> 'backoff')::float8, _spec ->> 'trace'`,
-  )};
+  with input as materialized (
+    select ${nextSeq(s)} as id, p.payload::json as payload from ${PAYLOADS}
+  ), body as (
+    insert into ${s}.queue_job (id, added_at, queue, rank, flags, payload, attempts, expires_at, parent, grp, backoff_ms, trace)
+    select i.id, statement_timestamp(), _queue, rank, flags, i.payload, (_spec ->> 'attempts')::smallint, ${expiresAt('_spec', 'due')},
+      (_spec ->> 'parent')::bigint, _spec ->> 'group', (_spec ->> 'backoff')::float8, _spec ->> 'trace' from input i
+  ), place as (
+    insert into ${s}.queue_ready (seq, id, queue, rank, attempt, flags)
+    select i.id, i.id, _queue, rank, 0, flags from input i where run_at is null
+  ), later as (
+    insert into ${s}.queue_scheduled (run_at, id, queue, rank, attempt, flags)
+    select run_at, i.id, _queue, rank, 0, flags from input i where run_at is not null
+  )
+  select string_agg(i.id::text, ','), count(*) into _ids, added from input i;
   ${tally(s, '_queue', {
     waiting: 'case when run_at is null then added else 0 end',
     delayed: 'case when run_at is null then 0 else added end',
@@ -77,7 +70,7 @@ end $body$`
  * Adds one job with a key, or answers the id of the job that has it. A key is held by one row: `until` is infinite while its job waits
  * or runs, and a time while it is kept beyond that, or throttled.
  */
-function addOne(s: string): string {
+function addKeyed(s: string): string {
   return /* sql */ `create function ${s}.queue_add_keyed(_queue integer, _payload json, _spec jsonb) returns bigint
     ${ATTRIBUTES} as $body$
 declare

@@ -29,7 +29,7 @@ begin
   epoch := (select e.last_value from ${s}.queue_epoch e);
   limited := (select q.concurrency is not null from ${s}.queue q where q.id = _queue);
 end $body$`,
-    // Answers the workers that live, each with what it is to know: the jobs that were cancelled, whether its queue is paused.
+    // Answers the workers that live, each with those of its jobs that were cancelled.
     /* sql */ `create function ${s}.queue_beat(_workers bigint[], _leases_ms float8[])
     returns table (worker text, cancelled text)
     ${ATTRIBUTES} as $body$
