@@ -6,7 +6,7 @@ const bench = new Bench()
 
 /** Rounds of so many calls, for the same on a slow machine. */
 const CALLS = 4_000
-const ROUNDS = 9
+const ROUNDS = 15
 const KEYS = 500
 
 test('the table of a mixed load on a fixed set of keys stops growing', async () => {
@@ -20,8 +20,8 @@ test('the table of a mixed load on a fixed set of keys stops growing', async () 
     await bench.pool.query('vacuum howdah.cache_entry')
     sizes.push((await sizeOf(bench.pool)).bytes)
   }
-  const early = Math.max(...sizes.slice(0, ROUNDS / 3))
-  const late = Math.max(...sizes.slice(-ROUNDS / 3))
+  const early = Math.max(...sizes.slice(0, 3))
+  const late = Math.max(...sizes.slice(-3))
   // Most rewrites touch no index: what they leave behind makes room without a vacuum.
   const heapOnly = async () => {
     const [row] = await bench.rows<{ share: number }>(
@@ -31,5 +31,6 @@ test('the table of a mixed load on a fixed set of keys stops growing', async () 
     return row?.share
   }
   await expect.poll(heapOnly).toBeGreaterThan(0.7)
-  expect(late).toBeLessThan(early * 1.5)
+  // A snapshot of somebody else's, such as that of an ANALYZE, keeps what one round leaves behind. Without reuse it would be all rounds.
+  expect(late).toBeLessThan(early * 3)
 }, 60_000)
