@@ -175,6 +175,9 @@ export class Job<T> {
     return this.#host.children(this)
   }
 
+  /** @internal Whether the worker has done with it, whatever its handler still does. */
+  ended = false
+
   /** @internal */
   abort(reason: unknown): void {
     this.#aborted ??= { reason }

@@ -77,7 +77,7 @@ describe('failures', () => {
     await expect.poll(() => lost).toBeDefined()
     const other = await bench.pool.query(
       `insert into howdah.queue_worker (id, queue, expires_at, started_at, about)
-       select nextval('howdah.queue_worker_seq'), id, now() + interval '1 hour', now(), 'another' from howdah.queue where name = $1 returning id`,
+       select nextval('howdah.queue_lease_seq'), id, now() + interval '1 hour', now(), 'another' from howdah.queue where name = $1 returning id`,
       [jobs.name],
     )
     await bench.pool.query(

@@ -16,6 +16,7 @@ export function nextSeq(s: string): string {
   return `nextval(${literal(`${s}.queue_seq`)})`
 }
 
+/** Draws the number of a lease, or of a worker. */
 export function nextLease(s: string): string {
   return `nextval(${literal(`${s}.queue_lease_seq`)})`
 }
@@ -44,6 +45,17 @@ export function isReady(s: string, j: string): string {
 /** Makes the claims and ends of a queue with limits happen one at a time. */
 export function lockQueue(s: string, queue: string): string {
   return /* sql */ `perform pg_advisory_xact_lock(hashtextextended(${literal(`howdah.queue:${s}`)}, ${queue}))`
+}
+
+/** Tells who listens to a queue's events how a job ended, where no worker does. */
+export function announce(
+  s: string,
+  queue: string,
+  id: string,
+  outcome: string,
+  error = 'null',
+): string {
+  return /* sql */ `perform ${s}.queue_announce(${queue}, ${id}, ${outcome}, ${error})`
 }
 
 /** Counts. Each argument is `column: expression`. */

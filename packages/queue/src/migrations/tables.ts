@@ -9,7 +9,8 @@
  *
  * Invariants
  * - Of those places a job has exactly one at any time; it changes place in one transaction.
- * - Who ends a job removes it from the lease it was claimed under. A lease that is gone cannot end anything: that is the fence.
+ * - Who ends a job removes it from the lease it was claimed under. A lease that is gone cannot end anything: that is the fence. No two
+ *   leases ever have the same number, also where a crash has undone one of them: nothing is claimed between a crash and `queue_enter`.
  * - `queue_ready.seq` is drawn after the transaction took its id, and is the job's own id where it was added ready. So everything
  *   drawn before some moment has been seen once the transactions of that moment have ended (`functions/seal.ts`).
  * - Rows of `queue_ready`, `queue_scheduled` and `queue_lease` are inserted and deleted, never updated in place but for a lease that
@@ -18,8 +19,8 @@
 export function createTables(s: string): string[] {
   return [
     /* sql */ `create sequence ${s}.queue_seq`,
+    // Numbers leases and workers. After a crash it goes on far behind all numbers it may have given before (`queue_enter`).
     /* sql */ `create sequence ${s}.queue_lease_seq cache 8`,
-    /* sql */ `create sequence ${s}.queue_worker_seq`,
     // Falls back to 0 when a crash of the server may have undone claims that were committed asynchronously.
     /* sql */ `create unlogged sequence ${s}.queue_epoch minvalue 0 start 0`,
     /* sql */ `create table ${s}.queue (

@@ -46,12 +46,18 @@ export const writeReceipt: (
   (lease, job, output) => [lease, job, output],
 )
 
-/** Waits until no transaction that has written a receipt for a job of the lease is open any more. */
-export const awaitReceipts: (schema: string, lease: string) => Statement = defineStatement(
-  'queue.await-receipts',
-  (s) => /* sql */ `select 1 from ${s}.queue_lease where id = $1::bigint for update`,
-  (lease) => [lease],
-)
+/** Whether a transaction that has written a receipt for a job of the lease may still commit. It holds a lock on the lease until it ends. */
+export const receiptsOpen: (schema: string, lease: string) => Statement<{ open: boolean }> =
+  defineStatement(
+    'queue.receipts-open',
+    (s) => /* sql */ `
+    with free as materialized (
+      select id from ${s}.queue_lease where id = $1::bigint for update skip locked
+    )
+    select not exists (select from free) and exists (
+      select from ${s}.queue_lease where id = $1::bigint) as open`,
+    (lease) => [lease],
+  )
 
 /** Answers a row if the transaction that completed a job has been committed. */
 export const hasReceipts: (

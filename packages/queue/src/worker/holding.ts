@@ -69,10 +69,10 @@ export class Holding<J extends HeldJob> {
     this.#leases.set(lease, { id: lease, held, ended: new Map(), telling: 0 })
   }
 
-  /** Notes an end. A job of a lease that was lost ends nothing. */
+  /** Notes an end, the first of a job. A job of a lease that was lost ends nothing. */
   end(lease: string, job: J, end: End): boolean {
     const known = this.#leases.get(lease)
-    if (known === undefined) return false
+    if (known === undefined || !known.held.has(job.id) || known.ended.has(job.id)) return false
     known.ended.set(job.id, { job, end })
     this.#changed.add(lease)
     this.#ended++

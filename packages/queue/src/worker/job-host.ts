@@ -4,7 +4,6 @@ import { queueError } from '../errors.js'
 import type { ChildJob, Job, JobHost } from '../job.js'
 import { text } from '../options.js'
 import {
-  awaitReceipts,
   type ChildRow,
   hasReceipts,
   holdsJob,
@@ -12,6 +11,7 @@ import {
   keepStep,
   listChildren,
   readSteps,
+  receiptsOpen,
   writeReceipt,
 } from '../sql/running.js'
 import type { End } from './holding.js'
@@ -55,11 +55,14 @@ export class WorkerJobHost implements JobHost {
     return this.#states.size > 0 && this.#states.get(job.id)?.receipt !== undefined
   }
 
-  /** How a job with a receipt ended: complete if the transaction was committed, else failed, or whatever the handler threw. */
-  async afterReceipt(job: Job<unknown>, end: End): Promise<End> {
+  /**
+   * How a job with a receipt ended: complete if the transaction was committed, else failed, or whatever the handler threw. `undefined` while
+   * a transaction may still commit: one whose answer was lost may be under way.
+   */
+  async afterReceipt(job: Job<unknown>, end: End): Promise<End | undefined> {
     const { db } = this.#of
-    // A commit whose answer was lost may still be under way.
-    await db.query(awaitReceipts(db.schema, job.lease))
+    const [open] = await db.query(receiptsOpen(db.schema, job.lease))
+    if (open?.open === true) return undefined
     const [row] = await db.query(hasReceipts(db.schema, job.lease, job.id))
     if (row !== undefined) {
       const output = this.#states.get(job.id)?.receipt?.output
@@ -115,6 +118,8 @@ export class WorkerJobHost implements JobHost {
   async complete(job: Job<unknown>, client: TransactionHandle, output: unknown): Promise<void> {
     const { db } = this.#of
     const json = encodeOutput(output)
+    // Its end is on its way to the server, and may arrive before the transaction commits.
+    if (job.ended) throw leaseLost(job)
     // Before the statement: a commit whose answer is lost counts too.
     this.#state(job).receipt = { output: json }
     const rows = await db.query(writeReceipt(db.schema, job.lease, job.id, json ?? null), client)

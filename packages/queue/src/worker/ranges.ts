@@ -32,12 +32,13 @@ interface Floor {
   sealed: bigint
 }
 
+const BEGINNING = '-infinity'
 const EVERYTHING: Ranges = { lows: [LOWEST_RANK], seqs: ['0'], highs: [HIGHEST_RANK] }
 
 /** What one worker knows of the ranks of its queue. */
 export class RankFloors {
   #floors = new Map<number, Floor>()
-  #due = { claimed: '-infinity', sealed: '-infinity' }
+  #due = { claimed: BEGINNING, sealed: BEGINNING }
   #epoch: string | undefined
   #proof: { readonly horizon: string; readonly head: string; readonly dueHead: string } | undefined
   #nextSweep = 0
@@ -69,7 +70,7 @@ export class RankFloors {
 
   /** Notes the last places a search claimed. */
   claimed(ranks: string | null, seqs: string | null, dueAfter: string | null): void {
-    if (dueAfter !== null) this.#due.claimed = dueAfter
+    if (dueAfter !== null) this.#promoted(dueAfter)
     if (ranks === null || seqs === null) return
     const places = seqs.split(',')
     for (const [at, text] of ranks.split(',').entries()) {
@@ -85,6 +86,14 @@ export class RankFloors {
     this.#fast = undefined
   }
 
+  #promoted(dueAfter: string): void {
+    this.#due.claimed = dueAfter
+    if (dueAfter !== BEGINNING) return
+    // The server's clock was set back.
+    this.#due.sealed = BEGINNING
+    this.#proof = undefined
+  }
+
   /** Notes the server's epoch. Answers whether it is another one, so that nothing known before counts. */
   enter(epoch: string): boolean {
     if (this.#epoch === epoch) return false
@@ -96,7 +105,7 @@ export class RankFloors {
 
   reset(): void {
     this.#floors = new Map()
-    this.#due = { claimed: '-infinity', sealed: '-infinity' }
+    this.#due = { claimed: BEGINNING, sealed: BEGINNING }
     this.#proof = undefined
     this.#fast = undefined
     this.#nextSweep = 0
@@ -118,7 +127,7 @@ export class RankFloors {
     const { horizon, head, dueHead } = this.#proof ?? {
       horizon: '18446744073709551615',
       head: '0',
-      dueHead: '-infinity',
+      dueHead: BEGINNING,
     }
     return {
       queue,

@@ -33,7 +33,7 @@ const MAX_BYTES = 16 * 1024 * 1024
 /** A sweep that takes no longer is as good as a search, and spares a second one. */
 const CHEAP_SWEEP_MS = 4
 const PROMOTED_AT_ONCE = 1000
-/** Another process may schedule a job that is due before all others. */
+/** While there is work, whether something has become due is looked at so often. A worker that rests is told of what is scheduled. */
 const LOOK_DUE_MS = 20
 const RETRY_MS = 100
 
@@ -86,7 +86,8 @@ export class Taker<T> {
   #exclusive = false
   #exclusiveRunning = false
   #blockedUntil = 0
-  #dueAt = 0
+  #dueAt = Number.POSITIVE_INFINITY
+  #lookDueAt = 0
   #lastSweepMs = 0
   #bytes = 256
   #scheduled = false
@@ -108,9 +109,10 @@ export class Taker<T> {
     return this.#running + this.#asked
   }
 
-  /** Looks for jobs now. */
+  /** Looks for jobs now, also for scheduled ones. */
   wake(): void {
     this.#more = true
+    this.#lookDueAt = 0
     this.schedule()
   }
 
@@ -238,7 +240,8 @@ export class Taker<T> {
     const sweep =
       this.floors.sweepDue(before) || (this.#short && this.#lastSweepMs < CHEAP_SWEEP_MS)
     try {
-      const due = before >= this.#dueAt
+      // Ends of its own may have scheduled something.
+      const due = before >= this.#lookDueAt || flush.ends.ended !== null
       const [taken] = await takeTracer.run(
         () => ({ target: String(queue), count: want }),
         () =>
@@ -285,12 +288,11 @@ export class Taker<T> {
       this.#lastSweepMs = now - before
       this.floors.swept(now, this.#lastSweepMs)
     }
-    if (due)
-      this.#dueAt =
-        now +
-        (taken.promoted === PROMOTED_AT_ONCE
-          ? 0
-          : Math.min(taken.dueIn ?? LOOK_DUE_MS, LOOK_DUE_MS))
+    if (due) {
+      this.#dueAt = now + (taken.dueIn ?? Number.POSITIVE_INFINITY)
+      this.#lookDueAt =
+        taken.promoted === PROMOTED_AT_ONCE ? 0 : Math.min(this.#dueAt, now + LOOK_DUE_MS)
+    }
     if (taken.waitIn !== null) this.#blockedUntil = now + taken.waitIn
     this.#exclusive = taken.state === 'exclusive'
     if (taken.count > 0) {

@@ -52,6 +52,8 @@ const CLOSE_WITHIN_MS = 30_000
 /** How long a closing worker tries to tell the server what ended. */
 const FAREWELL_MS = 5_000
 const FAREWELL_PAUSE_MS = 100
+/** Between two looks at a transaction that is to complete a job and has not ended when its handler has. */
+const DECISION_PAUSE_MS = 50
 /** What handlers have to end after their signal was aborted. */
 const GRACE_MS = 100
 
@@ -269,15 +271,14 @@ export class Worker<T = unknown> {
 
   /** Whether a job with a receipt is complete its transaction has decided, whatever the handler did after. Asks until it knows. */
   async #decide(job: Job<T>, end: End): Promise<void> {
-    for (let asking = true; asking && this.#jobs.get(job.id) === job; ) {
+    while (this.#jobs.get(job.id) === job) {
       try {
         const known = await this.#host.afterReceipt(job, end)
-        asking = false
-        this.#end(job, known)
+        if (known !== undefined) return this.#end(job, known)
       } catch (error) {
         this.#onError(error)
-        await later(FAREWELL_PAUSE_MS)
       }
+      await later(DECISION_PAUSE_MS)
     }
   }
 
@@ -286,6 +287,7 @@ export class Worker<T = unknown> {
     this.#host.forget(job)
     const mine = this.#jobs.get(job.id) === job
     if (mine) this.#jobs.delete(job.id)
+    job.ended = true
     if (this.#taker?.ended(job, end) === false && mine) this.#events.emit('error', leaseLost(job))
     if (this.#jobs.size === 0) this.#onDrained?.()
   }
@@ -377,7 +379,10 @@ export class Worker<T = unknown> {
     for (const job of this.#jobs.values()) job.abort(reason)
     await withinMs(drained(), GRACE_MS)
     for (const [id, job] of this.#jobs) {
+      // Its transaction decides; where that goes on, who finds the lease without a worker will see.
+      if (this.#host.hasReceipt(job)) continue
       this.#jobs.delete(id)
+      job.ended = true
       taker.holding.end(job.lease, job, { kind: 'returned' })
     }
   }

@@ -26,9 +26,9 @@ export function addFunctions(s: string): string[] {
   return [addAlike(s), addKeyed(s), add(s)]
 }
 
-/** Adds jobs that share all options and have no key: two inserts, however many. */
+/** Adds jobs that share all options and have no key: two inserts, however many. A single one may be given its id. */
 function addAlike(s: string): string {
-  return /* sql */ `create function ${s}.queue_add_alike(_queue integer, _payloads text, _spec jsonb, out _ids text) returns text
+  return /* sql */ `create function ${s}.queue_add_alike(_queue integer, _payloads text, _spec jsonb, _id bigint, out _ids text) returns text
     ${ATTRIBUTES} as $body$
 declare
   rank integer := 0;
@@ -45,7 +45,7 @@ begin
   if run_at <= clock_timestamp() then run_at := null; end if;
   flags := ${flagsOf('_spec')};
   with input as materialized (
-    select ${nextSeq(s)} as id, p.payload::json as payload from ${PAYLOADS}
+    select coalesce(_id, ${nextSeq(s)}) as id, p.payload::json as payload from ${PAYLOADS}
   ), body as (
     insert into ${s}.queue_job (id, added_at, queue, rank, flags, payload, attempts, expires_at, parent, grp, backoff_ms, trace)
     select i.id, statement_timestamp(), _queue, rank, flags, i.payload, (_spec ->> 'attempts')::smallint, ${expiresAt('_spec', 'due')},
@@ -68,10 +68,10 @@ end $body$`
 
 /**
  * Adds one job with a key, or answers the id of the job that has it. A key is held by one row: `until` is infinite while its job waits
- * or runs, and a time while it is kept beyond that, or throttled.
+ * or runs, and a time while it is kept beyond that, or throttled. A job that is debounced waits anew only where it has not begun.
  */
 function addKeyed(s: string): string {
-  return /* sql */ `create function ${s}.queue_add_keyed(_queue integer, _payload json, _spec jsonb) returns bigint
+  return /* sql */ `create function ${s}.queue_add_keyed(_queue integer, _payload json, _spec jsonb, _id bigint) returns bigint
     ${ATTRIBUTES} as $body$
 declare
   spec_key jsonb := _spec -> 'key';
@@ -79,7 +79,7 @@ declare
   quiet interval := (spec_key ->> 'debounce')::float8 * interval '1 millisecond';
   held record;
   moved record;
-  new_id bigint;
+  new_id bigint := _id;
   ends timestamptz := 'infinity';
 begin
   perform pg_current_xact_id();
@@ -90,7 +90,6 @@ begin
   if spec_key ? 'throttle' then
     ends := clock_timestamp() + (spec_key ->> 'throttle')::float8 * interval '1 millisecond';
   end if;
-  new_id := ${nextSeq(s)};
   loop
     insert into ${s}.queue_key (queue, key, job, until) values (_queue, name, new_id, ends) on conflict do nothing;
     exit when found;
@@ -98,7 +97,7 @@ begin
     continue when not found;
     if held.until > clock_timestamp() then
       if quiet is null then return held.job; end if;
-      delete from ${s}.queue_scheduled d where d.id = held.job returning d.* into moved;
+      delete from ${s}.queue_scheduled d where d.id = held.job and d.attempt = 0 returning d.* into moved;
       if found then
         update ${s}.queue_job j set payload = _payload where j.id = held.job;
         insert into ${s}.queue_scheduled (run_at, id, queue, rank, attempt, flags)
@@ -160,16 +159,24 @@ begin
     if asleep then ${tell(s, '_queue')}; end if;
     return ids;
   elsif jsonb_typeof(_spec) = 'object' and not _spec ? 'key' then
-    ids := ${s}.queue_add_alike(_queue, _payloads, _spec);
+    ids := ${s}.queue_add_alike(_queue, _payloads, _spec, null);
   else
-    select string_agg(case
-        when o.spec ? 'key' then ${s}.queue_add_keyed(_queue, p.payload::json, o.spec)::text
-        else ${s}.queue_add_alike(_queue, p.payload, coalesce(o.spec, '{}'))
-      end, ',' order by p.n)
-    into ids from ${PAYLOADS}
-    cross join lateral (
-      select case when jsonb_typeof(_spec) = 'array' then nullif(_spec -> (p.n - 1)::integer, 'null') else _spec end
-    ) as o(spec);
+    xid := pg_current_xact_id();
+    -- Numbers in the order of the payloads, keys in an order of their own: two calls with the same keys do not wait for each other.
+    with wanted as materialized (
+      select p.n, p.payload, case when jsonb_typeof(_spec) = 'array' then nullif(_spec -> (p.n - 1)::integer, 'null') else _spec end as spec,
+        ${nextSeq(s)} as id
+      from ${PAYLOADS}
+    ), sorted as materialized (
+      select w.* from wanted w order by w.spec #>> '{key,id}' collate "C" nulls first, w.n
+    ), added as materialized (
+      select w.n, case
+        when w.spec ? 'key' then ${s}.queue_add_keyed(_queue, w.payload::json, w.spec, w.id)::text
+        else ${s}.queue_add_alike(_queue, w.payload, coalesce(w.spec, '{}'), w.id)
+      end as id
+      from sorted w
+    )
+    select string_agg(a.id, ',' order by a.n) into ids from added a;
   end if;
   ${wake(s, '_queue')};
   return ids;

@@ -1,5 +1,5 @@
 import { CONSEQUENCES, FLAG } from '../../flags.js'
-import { ATTRIBUTES, frontRank, lockQueue, nextSeq, tally, wake } from '../fragments.js'
+import { ATTRIBUTES, announce, frontRank, lockQueue, nextSeq, tally, wake } from '../fragments.js'
 
 /**
  * What becomes of jobs that left their lease.
@@ -11,7 +11,38 @@ import { ATTRIBUTES, frontRank, lockQueue, nextSeq, tally, wake } from '../fragm
  * `queue_finish` writes down an end and does what follows from it: the key is free, the group's place too, and the parent hears of it.
  */
 export function endFunctions(s: string): string[] {
-  return [finish(s), childEnded(s), requeue(s), end(s)]
+  return [announceFunction(s), finish(s), lockParents(s), childEnded(s), requeue(s), end(s)]
+}
+
+function announceFunction(s: string): string {
+  return /* sql */ `create function ${s}.queue_announce(_queue integer, _id bigint, _outcome text, _error text) returns void
+    ${ATTRIBUTES} as $body$
+begin
+  if not exists (select from ${s}.queue_watch w where w.queue = _queue and w.until > statement_timestamp()) then return; end if;
+  perform ${s}.hub_tell('queue-event', _queue::text, jsonb_build_array(case _outcome
+    when 'completed' then jsonb_build_array('completed', _id::text)
+    when 'failed' then jsonb_build_array('failed', _id::text, jsonb_build_object('error', left(_error, 500), 'dead', true))
+    else jsonb_build_array('ended', _id::text, _outcome) end));
+end $body$`
+}
+
+/**
+ * Locks all that wait, on any level, for jobs that are about to end, in one order for everybody: two workers that end children of the
+ * same parents do not wait for each other.
+ */
+function lockParents(s: string): string {
+  return /* sql */ `create function ${s}.queue_lock_parents(_ids bigint[]) returns void
+    ${ATTRIBUTES} as $body$
+begin
+  perform from ${s}.queue_flow f where f.id = any(array(
+    with recursive up(id) as (
+      select j.parent from ${s}.queue_job j where j.id = any(_ids) and j.flags & ${FLAG.child} <> 0
+      union
+      select j.parent from up join ${s}.queue_job j on j.id = up.id where j.flags & ${FLAG.child} <> 0
+    )
+    select up.id from up
+  )) order by f.id for update;
+end $body$`
 }
 
 function finish(s: string): string {
@@ -56,11 +87,13 @@ begin
   delete from ${s}.queue_flow f where f.id = _parent;
   if failed then
     perform ${s}.queue_finish(parent.queue, _parent, null, 'failed', 'Child ' || _child || ' ended as ' || _outcome || '.', null);
+    ${announce(s, 'parent.queue', '_parent', "'failed'", "'Child ' || _child || ' ended as ' || _outcome || '.'")};
     ${tally(s, 'parent.queue', { blocked: '-1', dead: '1', died: '1' })};
   elsif parent.ready_at > clock_timestamp() then
     insert into ${s}.queue_scheduled (run_at, id, queue, rank, attempt, flags)
     select parent.ready_at, j.id, j.queue, j.rank, 0, j.flags from ${s}.queue_job j where j.id = _parent;
     ${tally(s, 'parent.queue', { blocked: '-1', delayed: '1' })};
+    ${wake(s, 'parent.queue')};
   else
     insert into ${s}.queue_ready (seq, id, queue, rank, attempt, flags)
     select ${nextSeq(s)}, j.id, j.queue, j.rank, 0, j.flags from ${s}.queue_job j where j.id = _parent;
@@ -120,6 +153,7 @@ begin
     returning 1
   )
   select count(*) into completed from kept;
+  if completed < cardinality(_ids) then perform ${s}.queue_lock_parents(_ids); end if;
   for job in
     select i.id, i.started, case when c.id is null then e.end ->> 'k' else 'completed' end as kind, e.end ->> 'e' as error,
       (e.end ->> 'd')::float8 as delay, coalesce(c.output, (e.end ->> 'o')::json) as output,

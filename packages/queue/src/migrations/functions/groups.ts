@@ -1,5 +1,5 @@
 import { FLAG } from '../../flags.js'
-import { ATTRIBUTES, nextSeq, tally } from '../fragments.js'
+import { ATTRIBUTES, announce, nextSeq, tally } from '../fragments.js'
 
 /**
  * Groups, rates and ends of life, for the queues and jobs that have them.
@@ -38,16 +38,17 @@ declare
 begin
   if _flags & ${FLAG.expires} <> 0 and exists (select from ${s}.queue_job j where j.id = _id and j.expires_at <= _now) then
     perform ${s}.queue_finish(_queue, _id, null, 'expired', null, null);
+    ${announce(s, '_queue', '_id', "'expired'")};
     if _flags & ${FLAG.counted} <> 0 then
       perform ${s}.queue_group_leave(_queue, (select j.grp from ${s}.queue_job j where j.id = _id), 1);
     end if;
     ${tally(s, '_queue', { waiting: '-1', expired: '1' })};
     return null;
   end if;
-  if _flags & ${FLAG.group} = 0 or _flags & ${FLAG.counted} <> 0 then return _flags; end if;
+  if _flags & ${FLAG.group} = 0 or _flags & ${FLAG.counted} <> 0 or _places is null then return _flags; end if;
   select j.grp into _grp from ${s}.queue_job j where j.id = _id;
   taken := ${active};
-  if taken < coalesce(_places, 1) and not exists (select from ${s}.queue_parked p where p.queue = _queue and p.grp = _grp) then
+  if taken < _places and not exists (select from ${s}.queue_parked p where p.queue = _queue and p.grp = _grp) then
     perform ${s}.queue_group_set(_queue, _grp, taken + 1);
     return _flags | ${FLAG.counted};
   end if;

@@ -20,7 +20,7 @@ declare
 begin
   select q.attempts into settings from ${s}.queue q
   where q.id = _queue and not q.paused and q.concurrency is null and q.group_concurrency is null and q.rate_max is null
-    and exists (select from ${s}.queue_worker w where w.id = _worker)
+    and exists (select from ${s}.queue_worker w where w.id = _worker) and (select e.last_value from ${s}.queue_epoch e) <> 0
     and not exists (
       select from unnest(_lows, _seqs, _highs) as f(low, seq, high)
       cross join lateral (

@@ -1,4 +1,4 @@
-import { ATTRIBUTES } from '../fragments.js'
+import { ATTRIBUTES, lockQueue, nextSeq, wake } from '../fragments.js'
 
 /** Settings of a queue that all its processes share, by their column in `queue`. */
 export const SETTINGS = {
@@ -20,6 +20,8 @@ export const SETTINGS = {
 /**
  * `queue_open(name, settings)` answers the queue's number, making the queue if need be. Settings that are given replace those that were;
  * a queue whose settings are these already is only read.
+ *
+ * Jobs that wait for a place of their group go on by the new limit. Where a queue has no groups any more, none of its jobs has a place.
  */
 export function openFunction(s: string): string {
   const names = Object.keys(SETTINGS)
@@ -30,6 +32,7 @@ export function openFunction(s: string): string {
 declare
   number integer;
   same boolean;
+  places integer;
 begin
   select q.id, ${names.map((name) => `(not _settings ? '${name}' or q.${name} is not distinct from ${given(name)})`).join(' and ')}
     into number, same from ${s}.queue q where q.name = _name;
@@ -40,7 +43,23 @@ begin
   end if;
   if not same then
     update ${s}.queue q set ${names.map((name) => `${name} = case when _settings ? '${name}' then ${given(name)} else q.${name} end`).join(',\n      ')}
-    where q.id = number;
+    where q.id = number returning q.group_concurrency into places;
+    if _settings ? 'group_concurrency' then
+      ${lockQueue(s, 'number')};
+      if places is null then
+        with freed as (
+          delete from ${s}.queue_parked p where p.queue = number returning p.*
+        )
+        insert into ${s}.queue_ready (seq, id, queue, rank, attempt, flags)
+        select ${nextSeq(s)}, f.id, f.queue, f.rank, f.attempt, f.flags from freed f order by f.rank, f.seq;
+        delete from ${s}.queue_group g where g.queue = number;
+      else
+        perform ${s}.queue_group_leave(number, w.grp, 0) from (
+          select distinct p.grp from ${s}.queue_parked p where p.queue = number
+        ) w;
+      end if;
+      ${wake(s, 'number')};
+    end if;
   end if;
   return number;
 end $body$`

@@ -1,9 +1,27 @@
 import { CONSEQUENCES, FLAG } from '../../flags.js'
-import { ATTRIBUTES, frontRank, lockQueue, nextSeq, rankOf, tally, wake } from '../fragments.js'
+import {
+  ATTRIBUTES,
+  announce,
+  frontRank,
+  lockQueue,
+  nextSeq,
+  rankOf,
+  tally,
+  wake,
+} from '../fragments.js'
 
 /** What people do to single jobs and to queues. */
 export function operationFunctions(s: string): string[] {
-  return [unplace(s), cancel(s), reschedule(s), pause(s), redrive(s), purge(s), clear(s)]
+  return [
+    unplace(s),
+    cancel(s),
+    reschedule(s),
+    pause(s),
+    reviveParents(s),
+    redrive(s),
+    purge(s),
+    clear(s),
+  ]
 }
 
 /**
@@ -60,9 +78,11 @@ declare
   job record;
   holder record;
 begin
+  perform ${s}.queue_lock_parents(array[_id]);
   select * into job from ${s}.queue_unplace(_id);
   if job.place is not null then
     perform ${s}.queue_finish(job.queue, _id, null, 'cancelled', null, null);
+    ${announce(s, 'job.queue', '_id', "'cancelled'")};
     ${uncount(s, { cancelled: '1' })};
     if job.flags & ${FLAG.counted} <> 0 then
       ${lockQueue(s, 'job.queue')};
@@ -128,14 +148,64 @@ end $body$`
 }
 
 /**
- * Puts up to `_limit` dead jobs back, all attempts anew. One whose key another job holds by now runs without it; a child runs for itself,
- * for its parent has heard of its end.
+ * Makes parents of the jobs given wait again that have failed with a child before they began, or that are among those jobs. Answers the
+ * parents that wait.
+ */
+function reviveParents(s: string): string {
+  return /* sql */ `create function ${s}.queue_revive_parents(_risen bigint[]) returns bigint[]
+    ${ATTRIBUTES} as $body$
+declare
+  level bigint[] := _risen;
+  parents bigint[];
+  waiting bigint[] := '{}';
+  parent record;
+begin
+  loop
+    parents := '{}';
+    for parent in
+      select distinct p.id, p.queue from ${s}.queue_job j join ${s}.queue_job p on p.id = j.parent
+      where j.id = any(level) and j.flags & ${FLAG.child} <> 0 and p.id <> all(waiting)
+      order by p.id
+    loop
+      delete from ${s}.queue_result r where r.id = parent.id and r.outcome = 'failed' and r.started_at is null;
+      if found then
+        ${tally(s, 'parent.queue', { dead: '-1' })};
+      elsif parent.id <> all(_risen) then
+        if not exists (select from ${s}.queue_flow f where f.id = parent.id) then
+          update ${s}.queue_job j set flags = j.flags & ~${FLAG.child} where j.id = any(level) and j.parent = parent.id;
+          continue;
+        end if;
+        -- It waits already: for those that it does not tolerate to fail, but not for the others any more.
+        update ${s}.queue_flow f set pending = f.pending + (
+          select count(*) from ${s}.queue_child c where c.parent = parent.id and c.child = any(level) and c.tolerated)
+        where f.id = parent.id;
+        continue;
+      end if;
+      parents := parents || parent.id;
+      insert into ${s}.queue_flow (id, queue, pending)
+      select parent.id, parent.queue, count(*) from ${s}.queue_child c
+      where c.parent = parent.id and not exists (
+        select from ${s}.queue_result r where r.id = c.child and (c.tolerated or r.outcome = 'completed'));
+      ${tally(s, 'parent.queue', { blocked: '1' })};
+    end loop;
+    exit when parents = '{}';
+    waiting := waiting || parents;
+    level := parents;
+  end loop;
+  return waiting;
+end $body$`
+}
+
+/**
+ * Puts up to `_limit` dead jobs back, all attempts anew. One whose key another job holds by now runs without it. A parent that failed with
+ * one of them waits for its children once more; where it ran without the child, the child runs for itself.
  */
 function redrive(s: string): string {
   return /* sql */ `create function ${s}.queue_redrive(_queue integer, _ids bigint[], _limit integer) returns integer
     ${ATTRIBUTES} as $body$
 declare
   risen bigint[];
+  waiting bigint[];
 begin
   perform pg_current_xact_id();
   with picked as materialized (
@@ -147,13 +217,14 @@ begin
   )
   select array_agg(g.id order by g.id) into risen from gone g;
   if risen is null then return 0; end if;
-  update ${s}.queue_job j set flags = j.flags & ~${FLAG.child} where j.id = any(risen) and j.flags & ${FLAG.child} <> 0;
+  waiting := ${s}.queue_revive_parents(risen);
   insert into ${s}.queue_key (queue, key, job, until)
   select _queue, j.key, j.id, 'infinity' from ${s}.queue_job j where j.id = any(risen) and j.key is not null
   order by j.key on conflict do nothing;
   insert into ${s}.queue_ready (seq, id, queue, rank, attempt, flags)
-  select ${nextSeq(s)}, j.id, j.queue, j.rank, 0, j.flags from ${s}.queue_job j where j.id = any(risen) order by j.id;
-  ${tally(s, '_queue', { dead: '-cardinality(risen)', waiting: 'cardinality(risen)' })};
+  select ${nextSeq(s)}, j.id, j.queue, j.rank, 0, j.flags from ${s}.queue_job j
+  where j.id = any(risen) and j.id <> all(waiting) order by j.id;
+  ${tally(s, '_queue', { dead: '-cardinality(risen)', waiting: '(select count(*) from unnest(risen) as r where r <> all(waiting))' })};
   ${wake(s, '_queue')};
   return cardinality(risen);
 end $body$`

@@ -1,5 +1,8 @@
 import { ATTRIBUTES } from '../fragments.js'
 
+/** What a clock may be set back by without anybody noticing. */
+const CLOCK_MARGIN_S = 10
+
 /**
  * `queue_seal` proves up to which place ranks hold nothing more, and never will.
  *
@@ -10,7 +13,8 @@ import { ATTRIBUTES } from '../fragments.js'
  *
  * Snapshots that only read have no id and hold nothing up here, though it is they that keep dead rows from being removed.
  *
- * The same holds of `queue_scheduled` with times: what is added after `_due_head` was read is due after it, or it is not put there.
+ * The same holds of `queue_scheduled` with times: what is added after `_due_head` was read is due after it, or it is not put there. It lies
+ * a little back, for a clock may be set back a little; one that is set back by more, a claim notices.
  */
 export function sealFunction(s: string): string {
   return /* sql */ `create function ${s}.queue_seal(
@@ -35,8 +39,9 @@ begin
         select d.run_at - interval '1 microsecond' from ${s}.queue_scheduled d
         where d.queue = _queue and d.run_at > _due order by d.run_at limit 1), _due_head));
   end if;
-  head := (select q.last_value from ${s}.queue_seq q);
-  due_head := clock_timestamp();
+  -- A sequence that has not been drawn from says 1, which is the first number to come.
+  head := (select case when q.is_called then q.last_value else q.last_value - 1 end from ${s}.queue_seq q);
+  due_head := clock_timestamp() - interval '${CLOCK_MARGIN_S} seconds';
   -- Not the snapshot's xmax, which lies below transactions that run: an id of our own is above all that were given before.
   horizon := pg_current_xact_id();
 end $body$`

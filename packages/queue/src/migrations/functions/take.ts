@@ -57,10 +57,15 @@ begin
   epoch := settings.epoch;
   watched := settings.watched;
   state := case
-    when not settings.known then 'unknown'
+    when not settings.known or settings.epoch = 0 then 'unknown'
     when settings.paused then 'paused'
     else 'ok'
   end;
+  if _due_after > now then
+    -- The clock was set back: nothing that was known of times counts.
+    _due_after := '-infinity';
+    due_after := _due_after;
+  end if;
   if _due_after is not null and state = 'ok' then
     with due as materialized (
       select d.ctid as tid, d.* from ${s}.queue_scheduled d
@@ -73,7 +78,7 @@ begin
       select ${nextSeq(s)}, d.id, d.queue, d.rank, d.attempt, d.flags from due d order by d.run_at, d.id
     )
     select count(*), max(d.run_at) into promoted, last_due from due d;
-    due_after := last_due;
+    due_after := coalesce(due_after, last_due::text);
     if promoted > 0 then
       ${tally(s, '_queue', { waiting: 'promoted', delayed: '-promoted' })};
     end if;

@@ -1,6 +1,6 @@
 import { literal } from '@howdah/core'
 import { FLAG } from '../../flags.js'
-import { ATTRIBUTES, lockQueue, tally } from '../fragments.js'
+import { ATTRIBUTES, announce, lockQueue, nextLease, tally } from '../fragments.js'
 
 /** Dead workers' leases that one call looks at. */
 const RESCUED = 500
@@ -10,6 +10,9 @@ const RESCUED = 500
  *
  * A worker is alive until `expires_at`, which its heartbeat moves on. One that has expired is dead once somebody has removed its row; if
  * its heartbeat comes first, it lives on with all its leases. A lease without a worker is nobody's: its jobs run again.
+ *
+ * A crash of the server may undo claims, and with them the numbers that were drawn for their leases. Who enters first after it moves the
+ * sequence on to the time of the clock in microseconds, which no lease before the crash had reached; until then nothing is claimed.
  */
 export function workerFunctions(s: string): string[] {
   return [
@@ -17,11 +20,14 @@ export function workerFunctions(s: string): string[] {
     ${ATTRIBUTES} as $body$
 #variable_conflict use_column
 declare
-  number bigint := coalesce(_worker, nextval(${literal(`${s}.queue_worker_seq`)}));
+  number bigint;
 begin
   if (select e.last_value from ${s}.queue_epoch e) = 0 then
+    perform setval(${literal(`${s}.queue_lease_seq`)},
+      greatest(q.last_value + 1000000, (extract(epoch from clock_timestamp()) * 1000000)::bigint)) from ${s}.queue_lease_seq q;
     perform setval(${literal(`${s}.queue_epoch`)}, (extract(epoch from clock_timestamp()) * 1000)::bigint);
   end if;
+  number := coalesce(_worker, ${nextLease(s)});
   insert into ${s}.queue_worker as w (id, queue, expires_at, started_at, about)
   values (number, _queue, clock_timestamp() + _lease_ms * interval '1 millisecond', clock_timestamp(), _about)
   on conflict (id) do update set expires_at = excluded.expires_at;
@@ -101,6 +107,7 @@ begin
     order by l.queue, l.id limit ${RESCUED} for update skip locked
   loop
     delete from ${s}.queue_lease l where l.id = lease.id;
+    perform ${s}.queue_lock_parents(lease.ids);
     for job in
       select i.id, r.id is not null as complete, r.output, c.id is not null as cancelled, j.grp, q.max_crashes
       from unnest(lease.ids) as i(id) join ${s}.queue_job j on j.id = i.id join ${s}.queue q on q.id = lease.queue
@@ -112,6 +119,7 @@ begin
       if job.grp is not null then ${lockQueue(s, 'lease.queue')}; end if;
       if job.complete or job.cancelled then
         perform ${s}.queue_finish(lease.queue, job.id, lease.started_at, case when job.complete then 'completed' else 'cancelled' end, null, job.output);
+        ${announce(s, 'lease.queue', 'job.id', "case when job.complete then 'completed' else 'cancelled' end")};
         ${tally(s, 'lease.queue', { completed: 'job.complete::integer', cancelled: '(not job.complete)::integer' })};
       else
         insert into ${s}.queue_retry as r (id, crashes) values (job.id, 1)
@@ -119,6 +127,7 @@ begin
         ${tally(s, 'lease.queue', { crashed: '1' })};
         if tries >= job.max_crashes then
           perform ${s}.queue_finish(lease.queue, job.id, lease.started_at, 'failed', 'Its worker died ' || tries || ' times.', null);
+          ${announce(s, 'lease.queue', 'job.id', "'failed'", "'Its worker died ' || tries || ' times.'")};
           ${tally(s, 'lease.queue', { dead: '1', died: '1' })};
         else
           perform ${s}.queue_requeue(job.id, 0, true, ${FLAG.apart});
@@ -154,6 +163,7 @@ begin
     for update
   loop
     delete from ${s}.queue_lease l where l.id = lease.id;
+    perform ${s}.queue_lock_parents(lease.ids);
     for job in
       select i.id, r.id is not null as complete, r.output, j.grp
       from unnest(lease.ids) as i(id) join ${s}.queue_job j on j.id = i.id
@@ -162,6 +172,7 @@ begin
       if job.grp is not null then ${lockQueue(s, 'lease.queue')}; end if;
       if job.complete then
         perform ${s}.queue_finish(lease.queue, job.id, lease.started_at, 'completed', null, job.output);
+        ${announce(s, 'lease.queue', 'job.id', "'completed'")};
         ${tally(s, 'lease.queue', { completed: '1' })};
         if job.grp is not null then perform ${s}.queue_group_leave(lease.queue, job.grp, 1); end if;
       else
