@@ -1,5 +1,5 @@
 import { type TestDatabase, testDatabase } from '@howdah/testkit'
-import type { Pool, PoolClient } from 'pg'
+import { type Pool, type PoolClient, default as pg } from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
   Database,
@@ -160,6 +160,19 @@ describe('query()', () => {
     await expect(fatal).rejects.toMatchObject({ code: '57P01' })
     expect(await backend()).not.toBe(pid)
     await mine.close()
+  })
+
+  test('outlives a server that goes in the moment in which the pool hands out a connection', async () => {
+    // One of the application's own, whose clients nobody else listens to.
+    const own = new pg.Pool({ connectionString: database.url, max: 1 })
+    const mine = Database.from(own)
+    // The next message of the same packet, as when the server is killed: before any promise is told.
+    own.once('acquire', (client) => {
+      queueMicrotask(() => client.emit('error', new Error('terminating connection')))
+    })
+    expect(await mine.query(sql('select 1 as one'))).toEqual([{ one: 1 }])
+    await mine.close()
+    await own.end()
   })
 
   test('prepares nothing when prepare is false', async () => {

@@ -96,10 +96,34 @@ async function rollback(client: PoolClientLike): Promise<unknown> {
   }
 }
 
+type Emitting = Partial<Pick<NodeJS.EventEmitter, 'on' | 'off'>>
+
+/**
+ * Calls `onTaken` in the same turn in which the pool takes its own listener from the client: a promise is told a moment later, and the
+ * server may go in between.
+ */
+async function connect(pool: PgPool, onTaken: (client: Emitting) => void): Promise<PoolClientLike> {
+  if (pool.Client === undefined) {
+    const client = await pool.connect()
+    onTaken(client as Emitting)
+    return client
+  }
+  return new Promise((resolve, reject) => {
+    const connectWith = pool.connect.bind(pool) as unknown as ConnectWithCallback
+    connectWith((error, client) => {
+      if (client === undefined) return reject(error)
+      onTaken(client as Emitting)
+      resolve(client)
+    })
+  })
+}
+
+type ConnectWithCallback = (
+  onConnect: (error: unknown, client: PoolClientLike | undefined) => void,
+) => void
+
 /** Takes a client out of the pool and keeps its connection errors from ending the process while it is out. */
 async function checkOut(pool: PoolLike) {
-  const client = await pool.connect()
-  const emitter = client as Partial<Pick<NodeJS.EventEmitter, 'on' | 'off'>>
   let onError: (error: unknown) => void = () => {}
   let lostTo: unknown
   const lost = new Promise<void>((resolve) => {
@@ -110,7 +134,8 @@ async function checkOut(pool: PoolLike) {
       resolve()
     }
   })
-  emitter.on?.('error', onError)
+  const client = await connect(pool, (emitter) => emitter.on?.('error', onError))
+  const emitter = client as Emitting
   /** Gives the client back; the pool drops a connection that failed. */
   const release = (failure: unknown = lostTo) => {
     emitter.off?.('error', onError)
