@@ -21,6 +21,8 @@ export interface Faults {
 
 /** What came out. */
 export interface Outcome extends Faults {
+  /** Workers whose process ended without anybody killing it. */
+  readonly diedByThemselves: number
   readonly committed: number
   readonly rolledBack: number
   /** Jobs that are not there though their adding was committed. */
@@ -53,6 +55,7 @@ export async function chaos(
   const refused = new Set<number>()
   const workers = Array.from({ length: WORKERS }, () => spawnWorker(url, name, random))
   const faults: Faults = { kills: 0, freezes: 0, crashes: 0 }
+  const died = () => workers.filter(({ child }) => child.exitCode !== null).length
   let producing = true
   let next = 0
   const producers = Array.from({ length: PRODUCERS }, async () => {
@@ -67,7 +70,7 @@ export async function chaos(
     }
   })
   const breaking = (async () => {
-    while (producing || faults.kills * faults.freezes * faults.crashes === 0) {
+    while ((producing && died() === 0) || faults.kills * faults.freezes * faults.crashes === 0) {
       await later(150 + random() * 500)
       await breakSomething(server, workers, () => spawnWorker(url, name, random), faults, random)
     }
@@ -82,7 +85,7 @@ export async function chaos(
     },
     { timeout: 300_000 },
   )
-  const outcome = await look(pool, acknowledged, refused, faults)
+  const outcome = await look(pool, acknowledged, refused, faults, died())
   for (const { child } of workers) child.kill('SIGKILL')
   await queue.close()
   await Database.from(pool).close()
@@ -188,6 +191,7 @@ async function look(
   acknowledged: ReadonlySet<number>,
   refused: ReadonlySet<number>,
   faults: Faults,
+  diedByThemselves: number,
 ): Promise<Outcome> {
   const { rows } = await pool.query<{
     n: number
@@ -210,6 +214,7 @@ async function look(
   const count = (test: (row: (typeof rows)[number]) => boolean) => rows.filter(test).length
   return {
     ...faults,
+    diedByThemselves,
     committed: acknowledged.size,
     rolledBack: refused.size,
     lost: [...acknowledged].filter((n) => !there.has(n)).length,

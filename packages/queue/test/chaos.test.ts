@@ -10,6 +10,7 @@ test(`no job is lost and none ends twice (seed ${SEED})`, { timeout: 1_200_000 }
   const outcome = await chaos(server, JOBS, seeded(SEED))
   process.stdout.write(`chaos: ${JSON.stringify(outcome)}\n`)
   expect(outcome).toMatchObject({
+    diedByThemselves: 0,
     lost: 0,
     extra: 0,
     withoutEnd: 0,

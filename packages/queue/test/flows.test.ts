@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { runJobs } from '../src/adapters/testing.js'
-import { Bench } from './support.js'
+import { Bench, deferred } from './support.js'
 
 const bench = new Bench()
 
@@ -102,6 +102,84 @@ describe('flows', () => {
   })
 })
 
+describe('redriven children', () => {
+  const strict = async (outer = {}) => {
+    const leaves = bench.queue<string, string>({ attempts: 1 })
+    const parents = bench.queue<string>({ attempts: 1, ...outer })
+    const leaf = (payload: string) => ({ queue: leaves.name, payload })
+    const ids = await parents.addFlow({
+      payload: 'top',
+      children: [{ queue: parents.name, payload: 'middle', children: [leaf('a'), leaf('b')] }],
+    })
+    return { leaves, parents, ids }
+  }
+  const all = async (...queues: { stats(): Promise<{ dead: number; blocked: number }> }[]) => {
+    const stats = await Promise.all(queues.map((queue) => queue.stats()))
+    return stats.map(({ dead, blocked }) => ({ dead, blocked }))
+  }
+
+  test('bring back the parents that failed with them, over all levels', async () => {
+    const { leaves, parents, ids } = await strict()
+    await runJobs(leaves, (job) => {
+      if (job.payload === 'a') throw new Error('bad day')
+      return job.payload
+    })
+    expect(await all(leaves, parents)).toEqual([
+      { dead: 1, blocked: 0 },
+      { dead: 2, blocked: 0 },
+    ])
+    expect(await leaves.redrive()).toBe(1)
+    expect(await all(leaves, parents)).toEqual([
+      { dead: 0, blocked: 0 },
+      { dead: 0, blocked: 2 },
+    ])
+    await runJobs(leaves, (job) => job.payload)
+    const heard: unknown[] = []
+    await runJobs(parents, async (job) => {
+      heard.push([job.payload, (await job.children()).map((child) => child.output)])
+    })
+    expect(heard).toEqual([
+      ['middle', ['a', 'b']],
+      ['top', [undefined]],
+    ])
+    expect((await parents.get(ids.id))?.state).toBe('completed')
+  })
+
+  test('that are not all redriven keep the parent waiting for the others', async () => {
+    const { leaves, parents } = await strict()
+    await runJobs(leaves, () => {
+      throw new Error('bad day')
+    })
+    const [first, second] = await leaves.deadLetters()
+    await leaves.redrive([first?.id as string])
+    await runJobs(leaves, () => 'fine')
+    expect(await all(leaves, parents)).toEqual([
+      { dead: 1, blocked: 0 },
+      { dead: 0, blocked: 2 },
+    ])
+    await leaves.redrive([second?.id as string])
+    await runJobs(leaves, () => 'fine')
+    await runJobs(parents, () => {})
+    expect(await all(leaves, parents)).toEqual([
+      { dead: 0, blocked: 0 },
+      { dead: 0, blocked: 0 },
+    ])
+    expect((await parents.stats()).totals.completed).toBe(2)
+  })
+
+  test('run for themselves where the parent has run without them', async () => {
+    const jobs = bench.queue<string>({ attempts: 1 })
+    await jobs.addFlow({ payload: 'p', children: [{ payload: 'c', tolerate: true }] })
+    await runJobs(jobs, (job) => {
+      if (job.payload === 'c') throw new Error('bad day')
+    })
+    expect(await jobs.redrive()).toBe(1)
+    const { completed } = await runJobs(jobs, () => {})
+    expect(completed.map((job) => job.payload)).toEqual(['c'])
+    expect(await jobs.stats()).toMatchObject({ blocked: 0, waiting: 0, dead: 0 })
+  })
+})
+
 describe('result() and on()', () => {
   test('answer in another process, for jobs that ended before and after', async () => {
     const jobs = bench.queue<number, number>({ attempts: 1 })
@@ -153,5 +231,38 @@ describe('result() and on()', () => {
     await expect.poll(() => heard).toContainEqual(['failed', bad, true])
     for (const off of offs) await off()
     expect(await bench.rows('select 1 from howdah.queue_watch')).toEqual([])
+  })
+
+  test('hear of jobs that end without a worker', async () => {
+    const jobs = bench.queue<string>({ maxCrashes: 1, attempts: 1 })
+    const heard: unknown[] = []
+    const offs = [
+      await jobs.on('failed', ({ id, dead }) => heard.push(['failed', id, dead])),
+      await jobs.on('ended', ({ id, outcome }) => heard.push([outcome, id])),
+    ]
+    const cancelled = await jobs.add('cancelled', { delay: '1h' })
+    await jobs.cancel(cancelled)
+    await expect.poll(() => heard).toContainEqual(['cancelled', cancelled])
+    const expired = await jobs.add('expired', { expireAfter: 1 })
+    const flow = await jobs.addFlow({ payload: 'parent', children: [{ payload: 'crashes' }] })
+    const started = deferred()
+    const finish = deferred()
+    jobs.work(
+      async () => {
+        started.resolve()
+        await finish.promise
+      },
+      { lease: '1h' },
+    )
+    await started.promise
+    await expect.poll(() => heard).toContainEqual(['expired', expired])
+    await bench.pool.query(
+      `do $$ begin delete from howdah.queue_worker w where w.queue = (select id from howdah.queue where name = '${jobs.name}');
+       perform howdah.queue_rescue(0); end $$`,
+    )
+    await expect.poll(() => heard).toContainEqual(['failed', flow.children[0]?.id, true])
+    await expect.poll(() => heard).toContainEqual(['failed', flow.id, true])
+    finish.resolve()
+    for (const off of offs) await off()
   })
 })

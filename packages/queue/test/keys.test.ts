@@ -5,6 +5,37 @@ import { Bench, deferred } from './support.js'
 
 const bench = new Bench()
 
+test('addMany() with the same keys in other orders does not wait for itself, and keeps the order of the jobs', async () => {
+  const jobs = bench.queue<string>()
+  const keys = Array.from({ length: 40 }, (_, n) => `key ${n}`)
+  const orders = Array.from({ length: 12 }, (_, n) => (n % 2 === 0 ? keys : keys.toReversed()))
+  const other = bench.queue<string>({ pool: bench.database.pool() }, jobs.name)
+  const answers = await Promise.all(
+    orders.map((order, n) =>
+      (n % 3 === 0 ? other : jobs).addMany(order, (payload) => ({ key: payload })),
+    ),
+  )
+  const ids = answers.map((answer, n) =>
+    Object.fromEntries(answer.map((id, at) => [orders[n]?.[at], id])),
+  )
+  for (const each of ids) expect(each).toEqual(ids[0])
+  const { completed } = await runJobs(jobs, () => {})
+  const payloads = completed.map((job) => job.payload)
+  expect([keys, keys.toReversed()]).toContainEqual(payloads)
+})
+
+test('a job that is debounced makes room for another once it has begun', async () => {
+  const jobs = bench.queue<string>({ backoff: 60_000 })
+  const first = await jobs.add('first', { key: { id: 'k', debounce: 1 } })
+  await advanceTime(jobs, '1s')
+  await runJobs(jobs, () => {
+    throw new Error('again')
+  })
+  const second = await jobs.add('second', { key: { id: 'k', debounce: 1 } })
+  expect(second).not.toBe(first)
+  expect((await jobs.get(first))?.payload).toBe('first')
+})
+
 describe('a key', () => {
   test('makes one job of concurrent adds, in any process, until it has ended', async () => {
     const one = bench.queue<number>()

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { runJobs } from '../src/adapters/testing.js'
 import { Discard } from '../src/index.js'
-import { Bench } from './support.js'
+import { Bench, deferred } from './support.js'
 
 const bench = new Bench()
 const turn = () => new Promise(setImmediate)
@@ -105,6 +105,36 @@ describe('groups', () => {
     expect((await jobs.stats()).totals).toMatchObject({ cancelled: 2, expired: 1, died: 1 })
   })
 
+  test('that are changed or given up let go on what waits for a place', async () => {
+    const name = bench.fresh()
+    const jobs = bench.queue<number>({ groups: { concurrency: 1 } }, name)
+    await jobs.addMany(
+      Array.from({ length: 12 }, (_, n) => n),
+      { group: 'g' },
+    )
+    const running = new Set<number>()
+    const finish = deferred()
+    const worker = jobs.work(
+      async (job) => {
+        running.add(job.payload)
+        await finish.promise
+      },
+      { concurrency: 20, pollInterval: 10 },
+    )
+    await expect.poll(() => running.size).toBe(1)
+    await expect
+      .poll(async () => (await left(name)).filter((row) => row.kind === 'parked').length)
+      .toBe(11)
+    await bench.queue<number>({ groups: { concurrency: 3 } }, name).stats()
+    await expect.poll(() => [...running].sort((a, b) => a - b)).toEqual([0, 1, 2])
+    await bench.queue<number>({ groups: null }, name).stats()
+    await expect.poll(() => running.size).toBe(12)
+    finish.resolve()
+    await expect.poll(() => jobs.stats()).toMatchObject({ waiting: 0, running: 0 })
+    await worker.close()
+    expect(await left(name)).toEqual([])
+  })
+
   test('are refused where the queue has none', async () => {
     const jobs = bench.queue<string>()
     const refused = { code: 'QUEUE_INVALID_OPTION' }
@@ -116,7 +146,7 @@ describe('groups', () => {
 
 /** What is left of groups. */
 async function left(name: string) {
-  return bench.rows(
+  return bench.rows<{ kind: string }>(
     `select 'group' as kind from howdah.queue_group where queue = (select id from howdah.queue where name = $1)
      union all select 'parked' from howdah.queue_parked where queue = (select id from howdah.queue where name = $1)`,
     [name],
