@@ -88,6 +88,12 @@ describe('close()', () => {
     const id = await jobs.add(1)
     await written.promise
     await worker.close({ withinMs: 0 })
+    // It did not try to give it back, which would have to wait for the transaction.
+    expect(
+      await bench.rows(
+        `select query from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
+      ),
+    ).toEqual([])
     await client.query('commit')
     client.release()
     const runs: number[] = []
