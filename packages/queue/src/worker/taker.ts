@@ -82,6 +82,8 @@ export class Taker<T> {
   #asked = 0
   #lanes = 0
   #more = true
+  /** The last search found nothing, and nobody has rung since. It may look by itself meanwhile. */
+  #resting = false
   #short = false
   #exclusive = false
   #exclusiveRunning = false
@@ -111,17 +113,22 @@ export class Taker<T> {
 
   /** Looks for jobs now, also for scheduled ones. */
   wake(): void {
+    this.#resting = false
+    this.#look()
+  }
+
+  #look(): void {
     this.#more = true
     this.#lookDueAt = 0
     this.schedule()
   }
 
-  /** Whether it rests, with nothing under way and a place for a job. */
+  /** Whether it rests, with a place for a job and a lane to get it by. */
   get resting(): boolean {
     return (
-      !this.#more &&
+      this.#resting &&
       !this.#closing &&
-      this.#lanes === 0 &&
+      this.#lanes < MAX_LANES &&
       this.worker !== '' &&
       !this.limited &&
       this.using < this.#of.places &&
@@ -223,10 +230,12 @@ export class Taker<T> {
     if (this.#exclusive && this.using > 0) return 0
     const { places, claimLimit } = this.#of
     const free = Math.min(places, this.slots) - this.using
+    // Who only looks, keeps a place for a job that is handed over meanwhile.
+    const spare = this.#resting && free > 1 ? 1 : 0
     const bySize = Math.max(1, Math.floor(MAX_BYTES / this.#bytes))
     // Two lanes share the places, so that one works while the other fetches.
     const share = places > 2 * SECOND_LANE_JOBS ? Math.ceil(places / MAX_LANES) : places
-    return Math.max(0, Math.min(free, claimLimit, bySize, share, MAX_JOBS))
+    return Math.max(0, Math.min(free - spare, claimLimit, bySize, share, MAX_JOBS))
   }
 
   async #converse(want: number): Promise<void> {
@@ -296,6 +305,7 @@ export class Taker<T> {
     if (taken.waitIn !== null) this.#blockedUntil = now + taken.waitIn
     this.#exclusive = taken.state === 'exclusive'
     if (taken.count > 0) {
+      this.#resting = false
       this.#of.cadence.active(now)
       this.#start(taken)
     }
@@ -332,6 +342,7 @@ export class Taker<T> {
 
   #rest(): void {
     this.#more = false
+    this.#resting = true
     const wait = this.#of.cadence.wait()
     this.#later(Math.min(wait, Math.max(1, this.#dueAt - performance.now())))
     this.#of.rest()
@@ -344,7 +355,7 @@ export class Taker<T> {
       () => {
         // A timer may fire a moment early, and then nothing would come after it.
         this.#blockedUntil = 0
-        this.wake()
+        this.#look()
       },
       Math.min(ms, 2 ** 31 - 1),
     )
