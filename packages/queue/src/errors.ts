@@ -1,4 +1,4 @@
-import { HowdahError } from '@howdah/core'
+import { HowdahError, sqlState } from '@howdah/core'
 
 /** Codes thrown by `@howdah/queue`. Each is explained in `docs/errors.md`. */
 export type QueueErrorCode =
@@ -10,6 +10,7 @@ export type QueueErrorCode =
   | 'QUEUE_JOB_CANCELLED'
   | 'QUEUE_JOB_FAILED'
   | 'QUEUE_NOT_FOUND'
+  | 'QUEUE_EXTENSION_MISSING'
   | 'QUEUE_WAIT_TIMEOUT'
   | 'QUEUE_CLOSED'
 
@@ -20,6 +21,12 @@ export function queueError(
   cause?: unknown,
 ): HowdahError<QueueErrorCode> {
   return new HowdahError(code, message, cause === undefined ? undefined : { cause })
+}
+
+/** What only the server can see of an option's value. Rethrows anything else. */
+export function refused(error: unknown): never {
+  if (sqlState(error) !== '22023') throw error
+  throw queueError('QUEUE_INVALID_OPTION', (error as Error).message, error)
 }
 
 /** What is kept of an error: PostgreSQL text holds no NUL and no half characters, and an endless message helps nobody. */

@@ -18,10 +18,12 @@ export const FLAG = {
   counted: 64,
   /** It has waited for children. */
   parent: 128,
+  /** A schedule added it, and keeps its history. */
+  scheduled: 256,
 } as const
 
 /** Jobs whose end has consequences for others. */
-export const CONSEQUENCES: number = FLAG.key | FLAG.group | FLAG.child
+export const CONSEQUENCES: number = FLAG.key | FLAG.group | FLAG.child | FLAG.scheduled
 
 /** Jobs that a claim has to look at one by one. */
 export const SPECIAL: number = FLAG.expires | FLAG.group | FLAG.exclusive

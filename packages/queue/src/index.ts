@@ -24,6 +24,13 @@ export type { QueueStats } from './operations/stats.js'
 export type { KeepOptions, QueueOptions, RateLimit } from './options.js'
 export { Discard, RetryLater } from './outcome.js'
 export { Queue } from './queue.js'
+export type {
+  ScheduleInfo,
+  ScheduleOptions,
+  ScheduleRun,
+  Schedules,
+  ScheduleTime,
+} from './schedules/schedules.js'
 export type { StandardIssue, StandardResult, StandardSchema } from './schema.js'
 export type { WorkOptions } from './work-options.js'
 export type { Worker, WorkerEvents } from './worker/worker.js'

@@ -6,9 +6,9 @@
  * - Jobs run at least once: those of a worker that dies run again.
  * - Adding takes no lock that another adder waits for, unless they add the same key, and sends a notification only while a worker sleeps.
  */
-import { coreMigrations, Database, type Statement, sqlState, tracer } from '@howdah/core'
+import { coreMigrations, Database, type Statement, tracer } from '@howdah/core'
 import { type AddOptions, type JobSpec, jobSpec } from './add-options.js'
-import { queueError } from './errors.js'
+import { queueError, refused } from './errors.js'
 import { EventSink } from './events.js'
 import type { BatchHandler, Handler, TraceHeaders } from './job.js'
 import { migrations } from './migrations/index.js'
@@ -30,10 +30,12 @@ import {
   resolveQueueOptions,
 } from './options.js'
 import { encodePayload } from './payload.js'
+import { type ScheduleOptions, Schedules, type ScheduleTime } from './schedules/schedules.js'
 import { validate } from './schema.js'
 import { addJobs } from './sql/add-jobs.js'
 import { openQueue } from './sql/open-queue.js'
 import { resolveWorkOptions, type WorkOptions } from './work-options.js'
+import { listenForWorkers } from './worker/doorbell.js'
 import { currentJob } from './worker/run-jobs.js'
 import { Worker } from './worker/worker.js'
 
@@ -74,6 +76,8 @@ export class Queue<T = unknown, R = unknown> {
   readonly #operations: Operations<T>
   readonly #stream: EventStream
   readonly #results: Results
+  /** Those of the queue's schedules, and what can be done to them. */
+  readonly schedules: Schedules<T>
   #opening: Promise<number> | undefined
   #listening: Promise<() => Promise<void>> | undefined
   #added = 0
@@ -96,6 +100,14 @@ export class Queue<T = unknown, R = unknown> {
     this.#operations = new Operations(this.#db, open)
     this.#stream = new EventStream(this.#db, open)
     this.#results = new Results(this.#db, open, this.#stream)
+    this.schedules = new Schedules<T>({
+      db: this.#db,
+      open,
+      encode: (payload) => this.#encode(payload),
+      onError: (error) => {
+        for (const worker of this.#workers) worker.report(error)
+      },
+    })
     this.#insert = this.#db.coalescer.operation({
       key: (job: Added) => `queue:${this.name}:${job.order}`,
       bytes: (job) => job.payload.length,
@@ -191,6 +203,31 @@ export class Queue<T = unknown, R = unknown> {
   }
 
   /**
+   * Adds a job again and again: makes the schedule of this name, or changes it. Any number of processes may say the same; each slot
+   * runs once, by the database's clock, while a process is up that works on this queue or has called this.
+   *
+   * @example
+   * ```ts
+   * import { Queue } from '@howdah/queue'
+   * import { Pool } from 'pg'
+   *
+   * const reports = new Queue<{ of: string }>('reports', { pool: new Pool() })
+   * await reports.schedule('nightly', '0 3 * * *', { of: 'all' }, { timezone: 'Europe/Berlin', catchUp: 'last' })
+   * await reports.schedule('often', { every: '10s' }, { of: 'now' }, { overlap: 'skip' })
+   * ```
+   *
+   * @throws {@link HowdahError} QUEUE_INVALID_OPTION, CORE_INVALID_DURATION, QUEUE_INVALID_PAYLOAD, QUEUE_EXTENSION_MISSING, QUEUE_CLOSED
+   */
+  schedule(
+    name: string,
+    time: ScheduleTime,
+    payload: T,
+    options: ScheduleOptions = {},
+  ): Promise<void> {
+    return this.schedules.set(name, time, payload, options)
+  }
+
+  /**
    * Waits for a job to end, in whatever process it runs, and answers what its handler answered.
    *
    * @throws {@link HowdahError} QUEUE_JOB_FAILED when it ended in another way than completed, QUEUE_NOT_FOUND when there is no such job (any
@@ -250,6 +287,7 @@ export class Queue<T = unknown, R = unknown> {
       resolved,
     )
     this.#workers.add(worker)
+    this.schedules.start()
     return worker
   }
 
@@ -343,6 +381,7 @@ export class Queue<T = unknown, R = unknown> {
   /** Closes the workers of this object, each waiting for its running jobs, and stops listening. Jobs stay; the pool stays open. */
   async close(options: { readonly withinMs?: number } = {}): Promise<void> {
     this.#closed = true
+    await this.schedules.stop()
     await Promise.all([...this.#workers].map((worker) => worker.close(options)))
     await this.#results.close()
     const unregister = await this.#listening?.catch(() => undefined)
@@ -407,38 +446,11 @@ export class Queue<T = unknown, R = unknown> {
   async #listen(): Promise<number> {
     const queue = await this.#open()
     // Not waited for: where listening takes time, workers look by themselves meanwhile.
-    this.#listening ??= this.#register(String(queue))
+    this.#listening ??= listenForWorkers(this.#db.hub, String(queue), this.#workers)
     this.#listening.catch(() => {
       this.#listening = undefined
     })
     return queue
-  }
-
-  async #register(number: string): Promise<() => Promise<void>> {
-    const { hub } = this.#db
-    const each = (tell: (worker: Worker<T>) => void) => {
-      for (const worker of this.#workers) tell(worker)
-    }
-    const wake = () => each((worker) => worker.wake())
-    const ends = await Promise.all([
-      hub.register('queue', {
-        onMessage: (name) => {
-          if (name === number) wake()
-        },
-        onGap: wake,
-      }),
-      hub.register('queue-cancel', {
-        onMessage: (name, ids) => {
-          if (name !== number || !Array.isArray(ids)) return
-          for (const id of ids) each((worker) => worker.cancel(String(id)))
-        },
-        // The heartbeat tells it too.
-        onGap() {},
-      }),
-    ])
-    return async () => {
-      await Promise.all(ends.map((end) => end()))
-    }
   }
 
   #open(): Promise<number> {
@@ -461,12 +473,6 @@ export class Queue<T = unknown, R = unknown> {
   #assertOpen(): void {
     if (this.#closed) throw closed()
   }
-}
-
-/** What only the server can see of an option's value. */
-function refused(error: unknown): never {
-  if (sqlState(error) !== '22023') throw error
-  throw queueError('QUEUE_INVALID_OPTION', (error as Error).message, error)
 }
 
 function closed() {

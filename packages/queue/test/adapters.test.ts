@@ -59,6 +59,16 @@ describe('OpenTelemetry', () => {
   })
 })
 
+test('runJobs() leaves alone what waits behind a retry of its group', async () => {
+  const jobs = bench.queue<number>({ backoff: 60_000, groups: { concurrency: 1 } })
+  await jobs.addMany([0, 1, 2], { group: 'g' })
+  const { completed } = await runJobs(jobs, (job) => {
+    if (job.payload === 1) throw new Error('again')
+  })
+  expect(completed.map((job) => job.payload)).toEqual([0])
+  expect(await jobs.stats()).toMatchObject({ waiting: 1, delayed: 1, running: 0 })
+})
+
 test('a trace given to add() reaches the handler, and the jobs it adds, without OpenTelemetry', async () => {
   const jobs = bench.queue<number>()
   const given = { traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`, tracestate: 'v=1' }

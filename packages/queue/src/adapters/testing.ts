@@ -6,7 +6,7 @@
 import { type Duration, parseDuration } from '@howdah/core'
 import type { Handler, Job } from '../job.js'
 import { Queue } from '../queue.js'
-import { shiftQueue } from '../sql/shift-queue.js'
+import { isBusy, shiftQueue } from '../sql/testing.js'
 
 /** What {@link runJobs} has done. */
 export interface JobRun<T> {
@@ -56,6 +56,8 @@ export async function runJobs<T, R>(
 ): Promise<JobRun<T>> {
   const completed: { id: string; payload: T; output: unknown }[] = []
   const failed: { id: string; payload: T; error: unknown; dead: boolean }[] = []
+  const { db, number } = await Queue.internals(queue)
+  await queue.schedules.fire()
   const worker = queue.work(handler, { concurrency, pollInterval: 10 })
   let broken: unknown
   worker.on('completed', (job, output) => {
@@ -73,8 +75,8 @@ export async function runJobs<T, R>(
     // Only a worker that has looked knows what is due.
     for (let busy = true; busy && broken === undefined; ) {
       await worker.settled()
-      const { waiting, running, paused } = await queue.stats()
-      busy = running > 0 || (waiting > 0 && !paused)
+      const [state] = await db.query(isBusy(db.schema, number))
+      busy = state?.busy === true
     }
   } finally {
     await worker.close()

@@ -141,6 +141,11 @@ export class Worker<T = unknown> {
     return (this.#taker as Taker<T>).handOver(payload)
   }
 
+  /** @internal Tells of something that went wrong beside it. */
+  report(error: unknown): void {
+    this.#onError(error)
+  }
+
   /** @internal Somebody has cancelled a job. */
   cancel(id: string): void {
     const reason = () => queueError('QUEUE_JOB_CANCELLED', `Job ${id} was cancelled.`)

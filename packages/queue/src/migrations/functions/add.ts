@@ -197,5 +197,6 @@ function expiresAt(spec: string, due: string): string {
 function flagsOf(spec: string): string {
   return /* sql */ `(case when ${spec} ? 'expireAfter' then ${FLAG.expires} else 0 end
     | case when ${spec} ? 'group' then ${FLAG.group} else 0 end
-    | case when ${spec} ? 'parent' then ${FLAG.child} else 0 end)::smallint`
+    | case when ${spec} ? 'parent' then ${FLAG.child} else 0 end
+    | case when ${spec} ? 'scheduled' then ${FLAG.scheduled} else 0 end)::smallint`
 }

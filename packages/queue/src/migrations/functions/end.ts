@@ -67,6 +67,9 @@ begin
       where k.queue = _queue and k.key = job.key and k.job = _id;
     end if;
   end if;
+  if job.flags & ${FLAG.scheduled} <> 0 then
+    perform ${s}.queue_run_ended(_id, _started, _outcome);
+  end if;
   if job.flags & ${FLAG.child} <> 0 then
     perform ${s}.queue_child_ended(job.parent, _id, _outcome);
   end if;

@@ -20,9 +20,28 @@ export const shiftQueue: (schema: string, queue: number, ms: number) => Statemen
       update ${s}.queue_done set finished_at = finished_at - ${by}, started_at = started_at - ${by} where queue = $1::int
     ), results as (
       update ${s}.queue_result set finished_at = finished_at - ${by}, started_at = started_at - ${by} where queue = $1::int
+    ), schedules as (
+      update ${s}.queue_schedule set next_at = next_at - ${by}, anchor = anchor - ${by} where queue = $1::int
+    ), runs as (
+      update ${s}.queue_run r set finished_at = finished_at - ${by}, started_at = started_at - ${by}
+      from ${s}.queue_schedule c where c.queue = $1::int and r.schedule = c.id
     ), tally as (
       update ${s}.queue_tally set at = at - ${by} where queue = $1::int
     )
     select 1`,
   (queue, ms) => [queue, ms],
 )
+
+/**
+ * Whether a queue has jobs that run or are to be claimed. Those that wait for a place of their group are not among them: it comes free when a
+ * job of the group ends, which may be one that waits for its retry.
+ */
+export const isBusy: (schema: string, queue: number) => Statement<{ readonly busy: boolean }> =
+  defineStatement(
+    'queue.busy',
+    (s) => /* sql */ `
+    select exists (select from ${s}.queue_lease where queue = $1::int)
+      or not q.paused and exists (select from ${s}.queue_ready where queue = $1::int) as busy
+    from ${s}.queue q where q.id = $1::int`,
+    (queue) => [queue],
+  )
