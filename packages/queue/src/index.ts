@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 export type { AddOptions, JobOptions, KeyOptions } from './add-options.js'
+export type { PgmqOptions } from './engines/pgmq/options.js'
 export type { QueueErrorCode } from './errors.js'
 export type {
   BatchHandler,
@@ -33,4 +34,4 @@ export type {
 } from './schedules/schedules.js'
 export type { StandardIssue, StandardResult, StandardSchema } from './schema.js'
 export type { WorkOptions } from './work-options.js'
-export type { Worker, WorkerEvents } from './worker/worker.js'
+export type { Worker, WorkerEvents } from './worker.js'

@@ -1,4 +1,5 @@
 import { type DatabaseSource, type Duration, parseDuration } from '@howdah/core'
+import type { PgmqOptions } from './engines/pgmq/options.js'
 import { queueError } from './errors.js'
 import type { TraceHeaders } from './job.js'
 import { checkSchema, type StandardSchema } from './schema.js'
@@ -29,6 +30,11 @@ export interface KeepOptions {
 export interface QueueOptions<T = unknown, R = unknown> {
   /** The application's pool, a PGlite, or a Howdah Database. We never end it. */
   readonly pool: DatabaseSource
+  /**
+   * What keeps the jobs: our own tables, or the extension pgmq, by its name or with options of its own. What an engine cannot do it refuses
+   * with QUEUE_UNSUPPORTED. @defaultValue `'native'`
+   */
+  readonly engine?: 'native' | 'pgmq' | PgmqOptions | undefined
   /** Checks payloads when they are added, and stores what it makes of them: any schema that follows Standard Schema. */
   readonly input?: StandardSchema<unknown, T> | undefined
   /** Checks what handlers answer. An answer that does not fit fails the attempt. */

@@ -6,21 +6,17 @@
  * - Jobs run at least once: those of a worker that dies run again.
  * - Adding takes no lock that another adder waits for, unless they add the same key, and sends a notification only while a worker sleeps.
  */
-import { coreMigrations, Database, type Statement, tracer } from '@howdah/core'
+import { Database, tracer } from '@howdah/core'
 import { type AddOptions, type JobSpec, jobSpec } from './add-options.js'
+import { type Capability, type QueueEngine, unsupported } from './engines/engine.js'
+import { engineOf } from './engines/engine-of.js'
+import { closedError, NativeEngine } from './engines/native.js'
 import { queueError, refused } from './errors.js'
-import { EventSink } from './events.js'
 import type { BatchHandler, Handler, TraceHeaders } from './job.js'
-import { migrations } from './migrations/index.js'
 import { EventStream, type QueueEvents } from './operations/event-stream.js'
 import { addFlowTree, type FlowIds, type FlowJob } from './operations/flow.js'
 import type { JobInfo, JobList, ListOptions } from './operations/job-info.js'
-import {
-  type DeadLetter,
-  Operations,
-  type RescheduleOptions,
-  type WriteOptions,
-} from './operations/operations.js'
+import type { DeadLetter, RescheduleOptions, WriteOptions } from './operations/operations.js'
 import { type ResultOptions, Results } from './operations/results.js'
 import type { QueueStats } from './operations/stats.js'
 import {
@@ -32,20 +28,11 @@ import {
 import { encodePayload } from './payload.js'
 import { type ScheduleOptions, Schedules, type ScheduleTime } from './schedules/schedules.js'
 import { validate } from './schema.js'
-import { addJobs } from './sql/add-jobs.js'
-import { openQueue } from './sql/open-queue.js'
 import { resolveWorkOptions, type WorkOptions } from './work-options.js'
-import { listenForWorkers } from './worker/doorbell.js'
 import { currentJob } from './worker/run-jobs.js'
-import { Worker } from './worker/worker.js'
+import type { Worker } from './worker.js'
 
 const addTracer = tracer('@howdah/queue:add')
-
-interface Added {
-  readonly payload: string
-  readonly spec: string | null
-  readonly order: number
-}
 
 /**
  * A queue of jobs with payloads of type `T` (anything JSON can say), whose handlers answer `R`.
@@ -70,17 +57,12 @@ interface Added {
 export class Queue<T = unknown, R = unknown> {
   readonly #db: Database
   readonly #options: ResolvedQueueOptions<T, R>
-  readonly #workers = new Set<Worker<T>>()
-  readonly #insert: (job: Added) => Promise<string>
-  readonly #events: EventSink
-  readonly #operations: Operations<T>
+  readonly #engine: QueueEngine<T>
+  readonly #native: NativeEngine<T> | undefined
   readonly #stream: EventStream
   readonly #results: Results
   /** Those of the queue's schedules, and what can be done to them. */
   readonly schedules: Schedules<T>
-  #opening: Promise<number> | undefined
-  #listening: Promise<() => Promise<void>> | undefined
-  #added = 0
   #closed = false
 
   /** The queue's name. Queues of one name on one database are one queue, in whatever process. */
@@ -95,23 +77,16 @@ export class Queue<T = unknown, R = unknown> {
     this.name = resolveName(name)
     this.#options = resolveQueueOptions(options)
     this.#db = Database.from(options.pool)
-    this.#events = new EventSink(this.#db, () => {})
-    const open = () => this.#open()
-    this.#operations = new Operations(this.#db, open)
+    this.#engine = engineOf<T>(this.#db, this.name, options, this.#options.settings)
+    this.#native = this.#engine instanceof NativeEngine ? this.#engine : undefined
+    const open = async () => this.#needs('results').open()
     this.#stream = new EventStream(this.#db, open)
     this.#results = new Results(this.#db, open, this.#stream)
     this.schedules = new Schedules<T>({
       db: this.#db,
-      open,
+      open: async () => this.#needs('schedules').open(),
       encode: (payload) => this.#encode(payload),
-      onError: (error) => {
-        for (const worker of this.#workers) worker.report(error)
-      },
-    })
-    this.#insert = this.#db.coalescer.operation({
-      key: (job: Added) => `queue:${this.name}:${job.order}`,
-      bytes: (job) => job.payload.length,
-      run: (jobs) => this.#insertMany(jobs),
+      onError: (error) => this.#native?.report(error),
     })
   }
 
@@ -119,7 +94,7 @@ export class Queue<T = unknown, R = unknown> {
   static async internals<T, R>(
     queue: Queue<T, R>,
   ): Promise<{ readonly db: Database; readonly number: number }> {
-    return { db: queue.#db, number: await queue.#open() }
+    return { db: queue.#db, number: await queue.#needs('schedules').open() }
   }
 
   /**
@@ -131,22 +106,9 @@ export class Queue<T = unknown, R = unknown> {
   async add(payload: T, options: AddOptions = {}): Promise<string> {
     const spec = this.#spec(options)
     const text = await this.#encode(payload)
-    const queue = await this.#open()
     return addTracer.run(
       () => ({ target: this.name, count: 1 }),
-      async () => {
-        if (options.client === undefined) {
-          const rested = spec === null ? this.#resting() : undefined
-          if (rested !== undefined) return rested.handOver(text)
-          return this.#insert({
-            payload: text,
-            spec: encodeSpec(spec),
-            order: this.#added++,
-          }).catch(refused)
-        }
-        const statement = addJobs(this.#db.schema, queue, [text], encodeSpec(spec))
-        return (await this.#write(statement, options.client)).ids
-      },
+      () => this.#engine.addOne(text, spec, options.client),
     )
   }
 
@@ -173,14 +135,11 @@ export class Queue<T = unknown, R = unknown> {
         this.#options.input === undefined ? this.#text(payload) : await this.#encode(payload),
       )
     }
-    const queue = await this.#open()
     if (texts.length === 0) return []
-    const statement = addJobs(this.#db.schema, queue, texts, encodeSpec(spec))
-    const { ids } = await addTracer.run(
+    return addTracer.run(
       () => ({ target: this.name, count: texts.length }),
-      () => this.#write(statement, client),
+      () => this.#engine.addMany(texts, spec, client),
     )
-    return ids.split(',')
   }
 
   /**
@@ -195,7 +154,7 @@ export class Queue<T = unknown, R = unknown> {
     const source = {
       db: this.#db,
       name: this.name,
-      queue: await this.#open(),
+      queue: await this.#needs('flows').open(),
       maxPayloadBytes: this.#options.maxPayloadBytes,
       trace: this.#trace(),
     }
@@ -255,45 +214,31 @@ export class Queue<T = unknown, R = unknown> {
    *
    * @throws {@link HowdahError} QUEUE_INVALID_OPTION, CORE_INVALID_DURATION, QUEUE_CLOSED
    */
-  work(
-    handler: BatchHandler<T, R>,
-    options: WorkOptions & { readonly batchSize: number },
-  ): Worker<T>
-  work(
-    handler: Handler<T, R>,
-    options?: WorkOptions & { readonly batchSize?: undefined },
-  ): Worker<T>
-  work(handler: Handler<T, R> | BatchHandler<T, R>, options: WorkOptions = {}): Worker<T> {
+  work(handler: BatchHandler<T, R>, options: WorkOptions & { readonly batchSize: number }): Worker
+  work(handler: Handler<T, R>, options?: WorkOptions & { readonly batchSize?: undefined }): Worker
+  work(handler: Handler<T, R> | BatchHandler<T, R>, options: WorkOptions = {}): Worker {
     if (typeof handler !== 'function') {
       throw queueError('QUEUE_INVALID_OPTION', 'The handler must be a function of a job.')
     }
     const resolved = resolveWorkOptions(options)
     this.#assertOpen()
-    const worker = new Worker<T>(
+    const worker = this.#engine.work(
       {
-        db: this.#db,
-        name: this.name,
-        running: {
-          queue: this.name,
-          handler: handler as Handler<T> | BatchHandler<T>,
-          batch: resolved.batchSize !== undefined,
-          output: this.#options.output,
-          around: resolved.around as (<A>(job: unknown, run: () => A) => A) | undefined,
-        },
-        events: this.#events,
-        open: () => this.#listen(),
-        onClosed: (closed) => this.#workers.delete(closed),
+        queue: this.name,
+        handler: handler as Handler<T> | BatchHandler<T>,
+        batch: resolved.batchSize !== undefined,
+        output: this.#options.output,
+        around: resolved.around as (<A>(job: unknown, run: () => A) => A) | undefined,
       },
       resolved,
     )
-    this.#workers.add(worker)
-    this.schedules.start()
+    if (this.#native !== undefined) this.schedules.start()
     return worker
   }
 
   /** Counts the queue's jobs, exactly, as of now; as cheap with a million of them as with ten. */
   stats(): Promise<QueueStats> {
-    return this.#operations.stats()
+    return this.#engine.stats()
   }
 
   /**
@@ -302,7 +247,7 @@ export class Queue<T = unknown, R = unknown> {
    * @throws {@link HowdahError} QUEUE_INVALID_OPTION
    */
   get(id: string): Promise<JobInfo<T> | undefined> {
-    return this.#operations.get(id)
+    return this.#engine.get(id)
   }
 
   /**
@@ -310,8 +255,8 @@ export class Queue<T = unknown, R = unknown> {
    *
    * @throws {@link HowdahError} QUEUE_INVALID_OPTION
    */
-  list(options: ListOptions = {}): Promise<JobList<T>> {
-    return this.#operations.list(options)
+  async list(options: ListOptions = {}): Promise<JobList<T>> {
+    return this.#needs('list').list(options)
   }
 
   /**
@@ -320,7 +265,7 @@ export class Queue<T = unknown, R = unknown> {
    * @throws {@link HowdahError} QUEUE_INVALID_OPTION
    */
   deadLetters(options: { readonly limit?: number | undefined } = {}): Promise<DeadLetter<T>[]> {
-    return this.#operations.deadLetters(options)
+    return this.#engine.deadLetters(options)
   }
 
   /**
@@ -329,7 +274,7 @@ export class Queue<T = unknown, R = unknown> {
    * @throws {@link HowdahError} QUEUE_INVALID_OPTION
    */
   redrive(ids?: readonly string[], options: WriteOptions = {}): Promise<number> {
-    return this.#operations.redrive(ids, options)
+    return this.#engine.redrive(ids, options)
   }
 
   /**
@@ -338,12 +283,12 @@ export class Queue<T = unknown, R = unknown> {
    * @throws {@link HowdahError} QUEUE_INVALID_OPTION
    */
   purgeDead(ids?: readonly string[], options: WriteOptions = {}): Promise<number> {
-    return this.#operations.purgeDead(ids, options)
+    return this.#engine.purgeDead(ids, options)
   }
 
   /** Removes all jobs that wait or are delayed, in batches of a thousand. Answers how many. */
   clear(options: WriteOptions = {}): Promise<number> {
-    return this.#operations.clear(options)
+    return this.#engine.clear(options)
   }
 
   /**
@@ -356,7 +301,7 @@ export class Queue<T = unknown, R = unknown> {
     id: string,
     options: WriteOptions = {},
   ): Promise<'cancelled' | 'cancelling' | 'ended' | 'unknown'> {
-    return this.#operations.cancel(id, options)
+    return this.#engine.cancel(id, options)
   }
 
   /**
@@ -364,29 +309,30 @@ export class Queue<T = unknown, R = unknown> {
    *
    * @throws {@link HowdahError} QUEUE_INVALID_OPTION, CORE_INVALID_DURATION
    */
-  reschedule(id: string, to: RescheduleOptions, options: WriteOptions = {}): Promise<boolean> {
-    return this.#operations.reschedule(id, to, options)
+  async reschedule(
+    id: string,
+    to: RescheduleOptions,
+    options: WriteOptions = {},
+  ): Promise<boolean> {
+    return this.#needs('reschedule').reschedule(id, to, options)
   }
 
   /** Stops claiming in all processes, from each one's next claim on. What runs goes on; adding goes on. */
-  pause(options: WriteOptions = {}): Promise<void> {
-    return this.#operations.pause(true, options)
+  async pause(options: WriteOptions = {}): Promise<void> {
+    return this.#needs('pause').pause(true, options)
   }
 
   /** Goes on claiming. */
-  resume(options: WriteOptions = {}): Promise<void> {
-    return this.#operations.pause(false, options)
+  async resume(options: WriteOptions = {}): Promise<void> {
+    return this.#needs('pause').pause(false, options)
   }
 
   /** Closes the workers of this object, each waiting for its running jobs, and stops listening. Jobs stay; the pool stays open. */
   async close(options: { readonly withinMs?: number } = {}): Promise<void> {
     this.#closed = true
     await this.schedules.stop()
-    await Promise.all([...this.#workers].map((worker) => worker.close(options)))
+    await this.#engine.close(options)
     await this.#results.close()
-    const unregister = await this.#listening?.catch(() => undefined)
-    this.#listening = undefined
-    await unregister?.()
   }
 
   /** Closes at the end of an `await using` block. */
@@ -394,18 +340,10 @@ export class Queue<T = unknown, R = unknown> {
     return this.close()
   }
 
-  /** A worker of ours that sleeps gets the job without having to be woken. */
-  #resting(): Worker<T> | undefined {
-    for (const worker of this.#workers) if (worker.resting) return worker
-    return undefined
-  }
-
-  async #write(
-    statement: Statement<{ readonly ids: string }>,
-    client: AddOptions['client'],
-  ): Promise<{ readonly ids: string }> {
-    const [row] = await this.#db.query(statement, client).catch(refused)
-    return row as { readonly ids: string }
+  /** @throws {@link HowdahError} QUEUE_UNSUPPORTED */
+  #needs(capability: Capability): NativeEngine<T> {
+    if (this.#native !== undefined) return this.#native
+    throw unsupported(this.#engine.name, capability)
   }
 
   async #encode(payload: T): Promise<string> {
@@ -430,55 +368,7 @@ export class Queue<T = unknown, R = unknown> {
     return this.#options.trace?.() ?? currentJob.getStore()?.trace
   }
 
-  /** Jobs added at the same time; those with the same options share a statement. */
-  async #insertMany(jobs: readonly Added[]): Promise<string[]> {
-    const queue = await this.#open()
-    const alike = jobs.every((job) => job.spec === jobs[0]?.spec)
-    const spec = alike
-      ? (jobs[0]?.spec ?? null)
-      : `[${jobs.map((job) => job.spec ?? 'null').join(',')}]`
-    const texts = jobs.map((job) => job.payload)
-    const [row] = await this.#db.query(addJobs(this.#db.schema, queue, texts, spec))
-    return (row as { readonly ids: string }).ids.split(',')
-  }
-
-  /** Hears of new jobs from now on. Without a hub that can listen, workers poll. */
-  async #listen(): Promise<number> {
-    const queue = await this.#open()
-    // Not waited for: where listening takes time, workers look by themselves meanwhile.
-    this.#listening ??= listenForWorkers(this.#db.hub, String(queue), this.#workers)
-    this.#listening.catch(() => {
-      this.#listening = undefined
-    })
-    return queue
-  }
-
-  #open(): Promise<number> {
-    if (this.#closed) return Promise.reject(closed())
-    this.#opening ??= this.#openOnce().catch((error) => {
-      this.#opening = undefined
-      throw error
-    })
-    return this.#opening
-  }
-
-  async #openOnce(): Promise<number> {
-    await this.#db.migrator.ensure(coreMigrations)
-    await this.#db.migrator.ensure(migrations)
-    const settings = JSON.stringify(this.#options.settings)
-    const [row] = await this.#db.query(openQueue(this.#db.schema, this.name, settings))
-    return (row as { readonly id: number }).id
-  }
-
   #assertOpen(): void {
-    if (this.#closed) throw closed()
+    if (this.#closed) throw closedError()
   }
-}
-
-function closed() {
-  return queueError('QUEUE_CLOSED', 'This queue is closed. Make a new one.')
-}
-
-function encodeSpec(spec: JobSpec | readonly JobSpec[]): string | null {
-  return spec === null ? null : JSON.stringify(spec)
 }

@@ -5,6 +5,16 @@
  */
 
 export {
+  type AddOptionsUnderTest,
+  type JobUnderTest,
+  type QueueFactory,
+  type QueueSubject,
+  type QueueUnderTest,
+  queueConformance,
+  type TransactionUnderTest,
+  type WorkerUnderTest,
+} from './conformance/job-queue.js'
+export {
   type KeyValueFactory,
   type KeyValueStore,
   keyValueConformance,

@@ -14,9 +14,9 @@ export interface QueueStats {
   readonly paused: boolean
   /** Age of the oldest job at the head of a priority, since it was added, in milliseconds; `null` where none is ready. */
   readonly oldestAgeMs: number | null
-  /** Jobs per second over the last minute; `failed` counts attempts. */
+  /** Jobs per second over the last minute; `failed` counts attempts. `NaN` where the engine keeps no count (pgmq). */
   readonly rates: { readonly added: number; readonly completed: number; readonly failed: number }
-  /** Since the queue was made; `failed` counts attempts, `died` jobs that became dead letters. */
+  /** Since the queue was made; `failed` counts attempts, `died` jobs that became dead letters. `NaN` as in `rates`. */
   readonly totals: Readonly<Record<(typeof TOTALS)[number], number>>
 }
 

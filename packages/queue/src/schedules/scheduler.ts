@@ -14,9 +14,11 @@ import {
   sweepRuns,
   untilNextSchedule,
 } from '../sql/schedules.js'
+import { withinMs } from '../worker/within.js'
 import { dueSlots } from './when.js'
 
 const LOOK_EVERY_MS = 30_000
+const FAREWELL_MS = 5_000
 const SWEEP_EVERY_MS = 60_000
 /** Schedules fired by one statement. */
 const AT_ONCE = 200
@@ -56,7 +58,8 @@ export class Scheduler {
   }
 
   async stop(): Promise<void> {
-    await this.#loop.stop()
+    // A statement to a server that does not answer must not hold up the end.
+    await withinMs(this.#loop.stop(), FAREWELL_MS)
     const unregister = await this.#unregister?.catch(() => undefined)
     this.#unregister = undefined
     await unregister?.()

@@ -1,11 +1,11 @@
 import type { Hub } from '@howdah/core'
-import type { Worker } from './worker.js'
+import type { NativeWorker } from './native-worker.js'
 
 /** Tells the workers of a queue, of whom there may be others later, that there are jobs, and which were cancelled. Answers how to end it. */
 export async function listenForWorkers<T>(
   hub: Hub,
   queue: string,
-  workers: Iterable<Worker<T>>,
+  workers: Iterable<NativeWorker<T>>,
 ): Promise<() => Promise<void>> {
   const wake = () => {
     for (const worker of workers) worker.wake()

@@ -16,6 +16,7 @@ import type { Job } from '../job.js'
 import { markBusy, markIdle } from '../sql/idle.js'
 import { enterWorker, leaveWorker } from '../sql/workers.js'
 import type { ResolvedWorkOptions } from '../work-options.js'
+import type { Worker, WorkerEvents } from '../worker.js'
 import { ASLEEP_FOR_MS, Cadence } from './cadence.js'
 import type { End, Flush } from './holding.js'
 import { leaseLost, WorkerJobHost } from './job-host.js'
@@ -24,16 +25,6 @@ import { Presence } from './presence.js'
 import { type Running, runBatch, runJob } from './run-jobs.js'
 import { Taker } from './taker.js'
 import { withinMs } from './within.js'
-
-/** Events of a {@link Worker}. */
-export interface WorkerEvents {
-  /** A job completed, and the server knows. */
-  readonly completed: readonly [job: Job<unknown>, output: unknown]
-  /** An attempt threw, and the server knows; `dead` tells whether it was the last. */
-  readonly failed: readonly [job: Job<unknown>, error: unknown, dead: boolean]
-  /** Something went wrong outside of handlers: a lost lease, a server out of reach. The worker goes on by itself. */
-  readonly error: readonly [error: unknown]
-}
 
 /** @internal What a worker needs of its queue. */
 export interface WorkerSource<T> {
@@ -44,7 +35,7 @@ export interface WorkerSource<T> {
   /** Resolves with the queue's number once its tables are there. */
   open(): Promise<number>
   /** Called when the worker has closed. */
-  onClosed(worker: Worker<T>): void
+  onClosed(worker: NativeWorker<T>): void
 }
 
 /** How long a closing worker waits for its jobs, where `close` does not say. */
@@ -57,8 +48,8 @@ const DECISION_PAUSE_MS = 50
 /** What handlers have to end after their signal was aborted. */
 const GRACE_MS = 100
 
-/** A running worker; made by {@link Queue.work}. */
-export class Worker<T = unknown> {
+/** A running worker of the engine `native`. */
+export class NativeWorker<T> implements Worker {
   readonly #source: WorkerSource<T>
   readonly #options: ResolvedWorkOptions
   readonly #events = new Emitter<WorkerEvents>()
@@ -409,7 +400,7 @@ export class Worker<T = unknown> {
       await db.query(leaveWorker(db.schema, taker.worker))
     }
     await withinMs(say().catch(this.#onError), FAREWELL_MS * 2)
-    await Presence.of(db).leave(taker.worker)
+    await withinMs(Presence.of(db).leave(taker.worker), FAREWELL_MS)
   }
 
   readonly #onError = (error: unknown): void => {
