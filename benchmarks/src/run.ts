@@ -20,6 +20,8 @@ export async function runSuite(
     return seconds === undefined ? undefined : seconds + ((await redis?.cpuSeconds()) ?? 0)
   }
   const ends: (() => Promise<unknown>)[] = []
+  const missing =
+    redis === undefined ? ['peers on Redis: install redis-server or set REDIS_URL to see them'] : []
   try {
     const all = await suite.setup({
       quick: args.quick,
@@ -28,6 +30,7 @@ export async function runSuite(
       databaseUrl: postgres.url,
       redis: redis?.client,
       redisUrl: redis?.url,
+      missing: (what) => missing.push(what),
       onEnd: (close) => ends.push(close),
     })
     const scenarios = all.filter(({ figure, figures = {} }) =>
@@ -56,10 +59,7 @@ export async function runSuite(
       loadAfter: load(),
       postgres: { version: postgres.version, settings: postgres.settings },
       redis: redis && { version: redis.version, persistence: redis.persistence },
-      missing:
-        redis === undefined
-          ? ['peers on Redis: install redis-server or set REDIS_URL to see them']
-          : [],
+      missing,
       scenarios: results,
     }
   } finally {

@@ -9,6 +9,7 @@ import {
   waiting,
 } from './queue-contenders.js'
 import { bullPostgres, bullRedis, graphile, pgBoss } from './queue-peers.js'
+import { againstPgmq } from './queue-pgmq.js'
 import { writersOverhead } from './queue-writers.js'
 
 /** The queue against what people run jobs with, each with the places and batches that were its best in trials. */
@@ -16,11 +17,18 @@ export const queue: Suite = {
   name: 'queue',
   async setup(context) {
     if (context.redis === undefined || context.redisUrl === undefined) {
-      return [...(await againstPostgres(context)), await writersOverhead(context)]
+      return withoutRedis(context)
     }
-    const onRedis = await againstRedis(context, context.redisUrl)
-    return [...onRedis, ...(await againstPostgres(context)), await writersOverhead(context)]
+    return [...(await againstRedis(context, context.redisUrl)), ...(await withoutRedis(context))]
   },
+}
+
+async function withoutRedis(context: Context): Promise<Scenario[]> {
+  return [
+    ...(await againstPostgres(context)),
+    await writersOverhead(context),
+    ...(await againstPgmq(context)),
+  ]
 }
 
 async function againstRedis(context: Context, redisUrl: string): Promise<Scenario[]> {

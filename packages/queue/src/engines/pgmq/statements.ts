@@ -110,22 +110,29 @@ export const read: (
   (queue, seconds, count) => [queue, seconds, count],
 )
 
-const fenced = (queue: string) => /* sql */ `
-  select q.msg_id from ${table(queue)} q join unnest($1::bigint[], $2::integer[]) as e(id, ct) on q.msg_id = e.id and q.read_ct = e.ct
-  for update of q`
+type Remove = (
+  queue: string,
+  ids: readonly string[],
+  counts: readonly number[],
+) => Statement<{ readonly id: string }>
 
-const remove = (how: 'delete' | 'archive') =>
-  forQueue<[ids: readonly string[], counts: readonly number[]], { readonly id: string }>(
-    how,
-    (queue) =>
-      /* sql */ `select id::text from pgmq.${how}(${literal(queue)}, array(${fenced(queue)})) as id`,
+/** Ends jobs. Answers those that were still the caller's. Deleting is what `pgmq.delete` does, with the fence in the same look. */
+export const removeMessages: Readonly<Record<'delete' | 'archive', Remove>> = {
+  delete: forQueue(
+    'delete',
+    (queue) => /* sql */ `
+      delete from ${table(queue)} q using unnest($1::bigint[], $2::integer[]) as e(id, ct)
+      where q.msg_id = e.id and q.read_ct = e.ct returning q.msg_id::text as id`,
     (ids, counts) => [ids, counts],
-  )
-
-/** Ends jobs. Answers those that were still the caller's. */
-export const removeMessages: Readonly<Record<'delete' | 'archive', ReturnType<typeof remove>>> = {
-  delete: remove('delete'),
-  archive: remove('archive'),
+  ),
+  archive: forQueue(
+    'archive',
+    (queue) => /* sql */ `
+      select id::text from pgmq.archive(${literal(queue)}, array(
+        select q.msg_id from ${table(queue)} q join unnest($1::bigint[], $2::integer[]) as e(id, ct) on q.msg_id = e.id and q.read_ct = e.ct
+        for update of q)) as id`,
+    (ids, counts) => [ids, counts],
+  ),
 }
 
 /** Makes messages invisible for a while from now, under new headers where there are some. Answers those that were still the caller's. */
