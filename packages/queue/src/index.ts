@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 export type { AddOptions, JobOptions, KeyOptions } from './add-options.js'
+export type { Capability } from './engines/engine.js'
 export type { PgmqOptions } from './engines/pgmq/options.js'
 export type { QueueErrorCode } from './errors.js'
 export type {

@@ -97,6 +97,11 @@ export class Queue<T = unknown, R = unknown> {
     return { db: queue.#db, number: await queue.#needs('schedules').open() }
   }
 
+  /** What the queue's engine can do beyond adding, working, counting and dead letters. */
+  get capabilities(): ReadonlySet<Capability> {
+    return this.#engine.capabilities
+  }
+
   /**
    * Adds a job and answers its id. With `{ client }` the job exists only if that transaction commits. Calls made at the same time share a
    * statement. With a `key` that a job holds it answers the id of that job.

@@ -179,6 +179,44 @@ describe('beside others of pgmq', () => {
     await expect(parted.add(1)).rejects.toMatchObject({ code: 'QUEUE_EXTENSION_MISSING' })
   })
 
+  test('waits in the server where it is told to, and closes all the same', async ({ skip }) => {
+    if (!there) skip()
+    const jobs = made<number>({ engine: { name: 'pgmq', longPoll: '4s' } })
+    const worker = jobs.work((job) => void seen.push(job.payload), { pollInterval: '1h' })
+    const seen: number[] = []
+    const waiting = () =>
+      bench.rows(
+        `select 1 from pg_stat_activity where query like '%read_with_poll%' and wait_event = 'PgSleep'`,
+      )
+    await expect.poll(waiting).toHaveLength(1)
+    // Not by this object, which would look at once.
+    await bench.pool.query(`select pgmq.send($1, '1')`, [jobs.name])
+    await expect.poll(() => seen).toEqual([1])
+    await worker.close()
+    expect((await jobs.stats()).totals.added).toBe(1)
+  })
+
+  test('runs jobs at most once where it is told to', async ({ skip }) => {
+    if (!there) skip()
+    const jobs = made<number>({ engine: { name: 'pgmq', atMostOnce: true } })
+    await jobs.addMany(Array.from({ length: 20 }, (_, n) => n))
+    const seen: number[] = []
+    const failed: boolean[] = []
+    const worker = jobs.work(
+      (job) => {
+        seen.push(job.payload)
+        if (job.payload === 3) throw new Error('gone')
+      },
+      { pollInterval: 10 },
+    )
+    worker.on('failed', (_job, _error, dead) => failed.push(dead))
+    await expect.poll(() => seen.length).toBe(20)
+    await worker.close()
+    expect(new Set(seen).size).toBe(20)
+    expect(failed).toEqual([true])
+    expect(await jobs.stats()).toMatchObject({ waiting: 0, running: 0, delayed: 0, dead: 0 })
+  })
+
   test('keeps jobs through hostile payloads and a NUL', async ({ skip }) => {
     if (!there) skip()
     const jobs = made<unknown>()

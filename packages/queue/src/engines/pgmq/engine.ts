@@ -24,6 +24,7 @@ import {
   redriveMessages,
   type StandingRow,
   send,
+  totalMessages,
 } from './statements.js'
 import { PgmqWorker } from './worker.js'
 
@@ -126,7 +127,10 @@ export class PgmqEngine<T> implements QueueEngine<T> {
     await this.#open()
     const counts = { waiting: 0, delayed: 0, running: 0 }
     let oldest: number | null = null
+    let added = 0
     for (const { queue } of this.#options.levels) {
+      const [total] = await this.#db.query(totalMessages(this.#db.schema, queue))
+      added += total?.n ?? 0
       for (const row of await this.#db.query(countMessages(queue))) {
         counts[row.state] += row.n
         if (row.state === 'waiting') oldest = Math.max(oldest ?? 0, row.oldest)
@@ -140,7 +144,10 @@ export class PgmqEngine<T> implements QueueEngine<T> {
       paused: false,
       oldestAgeMs: oldest,
       rates: { added: Number.NaN, completed: Number.NaN, failed: Number.NaN },
-      totals: Object.fromEntries(TOTALS.map((name) => [name, Number.NaN])) as QueueStats['totals'],
+      totals: {
+        ...(Object.fromEntries(TOTALS.map((name) => [name, Number.NaN])) as QueueStats['totals']),
+        added,
+      },
     }
   }
 

@@ -110,6 +110,39 @@ export const read: (
   (queue, seconds, count) => [queue, seconds, count],
 )
 
+/** The same, waiting in the server until there is something, or the time is over. */
+export const readWithPoll: (
+  schema: string,
+  queue: string,
+  seconds: number,
+  count: number,
+  waitSeconds: number,
+) => Statement<MessageRow> = defineStatement(
+  'pgmq.read-with-poll',
+  () => /* sql */ `
+    select msg_id::text as id, read_ct as "readCt", ${ms('enqueued_at')} as "addedAt", message::text, headers::text
+    from pgmq.read_with_poll($1::text, $2::integer, $3::integer, $4::integer, 20) order by msg_id`,
+  (queue, seconds, count, waitSeconds) => [queue, seconds, count, waitSeconds],
+)
+
+/** Reads messages and deletes them. pgmq pops one at a time; its argument depends on the row so that it is called for each. */
+export const pop: (schema: string, queue: string, count: number) => Statement<MessageRow> =
+  defineStatement(
+    'pgmq.pop',
+    () => /* sql */ `
+    select m.msg_id::text as id, m.read_ct + 1 as "readCt", ${ms('m.enqueued_at')} as "addedAt", m.message::text, m.headers::text
+    from generate_series(1, $2::integer) as n cross join lateral pgmq.pop(case when n > 0 then $1::text end) as m`,
+    (queue, count) => [queue, count],
+  )
+
+/** How many messages a queue was ever sent. */
+export const totalMessages: (schema: string, queue: string) => Statement<{ readonly n: number }> =
+  defineStatement(
+    'pgmq.total',
+    () => `select total_messages::float8 as n from pgmq.metrics($1::text)`,
+    (queue) => [queue],
+  )
+
 type Remove = (
   queue: string,
   ids: readonly string[],

@@ -11,7 +11,7 @@
  * - Jobs running and asked for are never more than the places.
  */
 import { setTimeout as later } from 'node:timers/promises'
-import { type Database, Emitter, Loop, type TransactionHandle } from '@howdah/core'
+import { type Database, Emitter, Loop, type Statement, type TransactionHandle } from '@howdah/core'
 import { queueError } from '../../errors.js'
 import { Job, type JobHost } from '../../job.js'
 import type { ResolvedWorkOptions } from '../../work-options.js'
@@ -24,7 +24,15 @@ import { unsupported } from '../engine.js'
 import { notesOf, parseHeaders, traceOf } from './message.js'
 import type { Level, ResolvedPgmqOptions } from './options.js'
 import { type Ended, Settlement } from './settlement.js'
-import { hide, holds, type MessageRow, read, removeMessages } from './statements.js'
+import {
+  hide,
+  holds,
+  type MessageRow,
+  pop,
+  read,
+  readWithPoll,
+  removeMessages,
+} from './statements.js'
 
 const FIRST_POLL_MS = 10
 const BEATS = 4
@@ -153,6 +161,8 @@ export class PgmqWorker<T> implements Worker, JobHost {
 
   async complete(job: Job<unknown>, client: TransactionHandle, output: unknown): Promise<void> {
     if (output !== undefined) throw unsupported('pgmq', 'outputs')
+    if (this.#of.options.atMostOnce)
+      throw unsupported('pgmq', 'completion of a job that is gone (atMostOnce)')
     const held = this.#mine(job)
     const { level, row } = held
     held.inTransaction = true
@@ -182,8 +192,7 @@ export class PgmqWorker<T> implements Worker, JobHost {
     try {
       for (const level of options.levels) {
         if (room <= 0 || this.#closing !== undefined) break
-        const seconds = Math.ceil(this.#options.lease / 1000)
-        const rows = await db.query(read(db.schema, level.queue, seconds, room))
+        const rows = await db.query(this.#reading(level.queue, room))
         if (rows.length === 0) continue
         room -= rows.length
         await this.#start(level, rows)
@@ -198,6 +207,15 @@ export class PgmqWorker<T> implements Worker, JobHost {
     const pause = Math.min(this.#pause, this.#options.pollInterval)
     this.#pause = Math.min(this.#pause * 2, this.#options.pollInterval)
     return pause
+  }
+
+  #reading(queue: string, room: number): Statement<MessageRow> {
+    const { db, options } = this.#of
+    const seconds = Math.ceil(this.#options.lease / 1000)
+    if (options.atMostOnce) return pop(db.schema, queue, room)
+    const idle = this.#running === 0 && this.#settlement.waiting === 0
+    if (options.longPollSeconds === 0 || !idle) return read(db.schema, queue, seconds, room)
+    return readWithPoll(db.schema, queue, seconds, room, options.longPollSeconds)
   }
 
   async #start(level: Level, rows: readonly MessageRow[]): Promise<void> {
@@ -249,8 +267,8 @@ export class PgmqWorker<T> implements Worker, JobHost {
     held.job.ended = true
     this.#running--
     this.#held.delete(held.job.id)
-    if (end !== undefined) this.#settlement.end(held, end)
-    else this.#told([{ held, end: { kind: 'completed' } }], new Set())
+    if (end !== undefined && !this.#of.options.atMostOnce) this.#settlement.end(held, end)
+    else this.#told([{ held, end: end ?? { kind: 'completed' } }], new Set([held.job]))
     this.#reader.wake()
     if (this.#running === 0) this.#onDrained?.()
   }
@@ -296,6 +314,7 @@ export class PgmqWorker<T> implements Worker, JobHost {
 
   async #beat(): Promise<undefined> {
     const { db, options } = this.#of
+    if (options.atMostOnce) return
     for (const level of options.levels) {
       const held = [...this.#held.values()].filter(
         (each) => each.level === level && !each.inTransaction,
@@ -334,7 +353,7 @@ export class PgmqWorker<T> implements Worker, JobHost {
         held.job.ended = true
         this.#running--
         this.#held.delete(held.job.id)
-        this.#settlement.end(held, { kind: 'returned' })
+        if (!this.#of.options.atMostOnce) this.#settlement.end(held, { kind: 'returned' })
       }
     }
     await withinMs(this.#heartbeat.stop(), FAREWELL_MS)
