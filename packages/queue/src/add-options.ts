@@ -52,8 +52,10 @@ export interface AddOptions extends JobOptions {
 export type JobSpec = Readonly<Record<string, unknown>> | null
 
 const MAX_KEY = 500
-const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-[\x20-\x7e]*)?$/
+export const TRACEPARENT: RegExp =
+  /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-[\x20-\x7e]*)?$/
 const MAX_TRACESTATE = 512
+export const TRACESTATE: RegExp = /^[\x20-\x7e]{0,512}$/
 
 /** @throws {@link HowdahError} QUEUE_INVALID_OPTION, CORE_INVALID_DURATION */
 export function jobSpec(options: JobOptions, defaultTrace?: TraceHeaders | undefined): JobSpec {
@@ -114,9 +116,7 @@ function resolveTrace(trace: TraceHeaders): string {
   }
   if (
     tracestate !== undefined &&
-    (typeof tracestate !== 'string' ||
-      tracestate.length > MAX_TRACESTATE ||
-      !/^[\x20-\x7e]*$/.test(tracestate))
+    (typeof tracestate !== 'string' || !TRACESTATE.test(tracestate))
   ) {
     throw invalid(`trace.tracestate must be up to ${MAX_TRACESTATE} printable ASCII characters.`)
   }

@@ -1,7 +1,9 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { Database } from '@howdah/core'
 import { testDatabase } from '@howdah/testkit'
 import { Pgmq } from 'pgmq-js'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { Queue, type QueueOptions } from '../src/index.js'
 import { installPgmq } from './pgmq-support.js'
 import { Bench, deferred } from './support.js'
@@ -108,6 +110,19 @@ describe('beside others of pgmq', () => {
     await bench.pool.query(`select pgmq.send($1, '{"n": 5}')`, [jobs.name])
     await bench.pool.query(`select pgmq.send($1, '{"n": 6}', '[1, "odd"]'::jsonb)`, [jobs.name])
     await bench.pool.query(`select pgmq.send($1, '{"n": 7}', '{"howdah": 7}'::jsonb)`, [jobs.name])
+    const hostile = {
+      waits: 'abc',
+      failures: 'x',
+      attempts: -5,
+      free: 1e99,
+      error: [1],
+      backoff: 'soon',
+    }
+    await bench.pool.query(`select pgmq.send($1, '{"n": 8}', $2::jsonb)`, [
+      jobs.name,
+      JSON.stringify({ howdah: hostile, traceparent: "'; drop", tracestate: 7 }),
+    ])
+    expect((await jobs.stats()).waiting).toBe(8)
     await theirs.close()
     const seen: number[] = []
     const traces: unknown[] = []
@@ -118,7 +133,7 @@ describe('beside others of pgmq', () => {
       },
       { pollInterval: 10 },
     )
-    await expect.poll(() => [...seen].sort()).toEqual([1, 2, 3, 4, 5, 6, 7])
+    await expect.poll(() => [...seen].sort()).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
     expect(traces).toEqual([TRACE])
     await expect.poll(() => jobs.stats()).toMatchObject({ waiting: 0, running: 0, dead: 0 })
   })
@@ -159,6 +174,34 @@ describe('beside others of pgmq', () => {
     expect(runs).toBe(0)
     const [letter] = await jobs.deadLetters()
     expect(letter).toMatchObject({ payload: 'poison', error: 'Its worker died 2 times.' })
+  })
+
+  test('loses no job where worker processes are killed', { timeout: 60_000 }, async ({ skip }) => {
+    if (!there) skip()
+    const jobs = made<string>({ engine: { name: 'pgmq', archive: true } })
+    await jobs.addMany(Array.from({ length: 20 }, (_, n) => (n === 5 ? 'poison' : `fine ${n}`)))
+    const file = fileURLToPath(new URL('fixtures/poisoned-worker.ts', import.meta.url))
+    const args = ['--import', 'tsx', file, bench.database.url, jobs.name, '0', 'pgmq']
+    let child: ChildProcess | undefined
+    let over = false
+    const start = () => {
+      child = spawn(process.execPath, args, { stdio: 'inherit' })
+      child.once('exit', () => over || start())
+    }
+    onTestFinished(() => {
+      over = true
+      child?.kill('SIGKILL')
+    })
+    start()
+    await expect
+      .poll(() => jobs.stats(), { timeout: 50_000 })
+      .toMatchObject({ waiting: 0, running: 0, delayed: 0 })
+    const letters = await jobs.deadLetters()
+    expect(letters.map((letter) => letter.payload)).toEqual(['poison'])
+    const archived = await bench.rows<{ message: string }>(
+      `select message from pgmq.a_${jobs.name}`,
+    )
+    expect(new Set(archived.map((row) => row.message)).size).toBe(19)
   })
 
   test('archives where it is told to, and creates unlogged queues', async ({ skip }) => {

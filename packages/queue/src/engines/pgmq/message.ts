@@ -2,7 +2,7 @@
  * What travels with a job in the headers of its message, beside what others put there: the trace as W3C names it, and under `howdah` what
  * pgmq has no column for. A message of somebody else's has none of it.
  */
-import type { JobSpec } from '../../add-options.js'
+import { type JobSpec, TRACEPARENT, TRACESTATE } from '../../add-options.js'
 import type { TraceHeaders } from '../../job.js'
 import { unsupported } from '../engine.js'
 
@@ -21,7 +21,6 @@ export interface Notes {
   /** Of a dead letter: what it was. */
   readonly id?: string | undefined
   readonly queue?: string | undefined
-  readonly died?: number | undefined
   readonly added?: number | undefined
 }
 
@@ -75,16 +74,34 @@ export function parseHeaders(text: string | null): Headers {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {}
 }
 
+/** Our notes, as far as they are what we write. */
 export function notesOf(headers: Headers): Notes {
   const { howdah } = headers
-  return typeof howdah === 'object' && howdah !== null ? howdah : {}
+  if (typeof howdah !== 'object' || howdah === null) return {}
+  const valid = Object.entries(howdah).filter(([name, value]) =>
+    COUNTS.has(name)
+      ? Number.isSafeInteger(value) && (value as number) >= 0
+      : typeof value === 'string',
+  )
+  return Object.fromEntries(valid)
 }
+
+const COUNTS: ReadonlySet<string> = new Set([
+  'attempts',
+  'backoff',
+  'failures',
+  'free',
+  'waits',
+  'added',
+])
 
 export function withNotes(headers: Headers, notes: Notes): string {
   return JSON.stringify({ ...headers, howdah: { ...notesOf(headers), ...notes } })
 }
 
 export function traceOf({ traceparent, tracestate }: Headers): TraceHeaders | undefined {
-  if (typeof traceparent !== 'string') return undefined
-  return typeof tracestate === 'string' ? { traceparent, tracestate } : { traceparent }
+  if (typeof traceparent !== 'string' || !TRACEPARENT.test(traceparent)) return undefined
+  return typeof tracestate === 'string' && TRACESTATE.test(tracestate)
+    ? { traceparent, tracestate }
+    : { traceparent }
 }

@@ -102,7 +102,6 @@ export class Settlement<T> {
       error: each.end.error,
       id: job.id,
       queue,
-      died: Date.now(),
       added: row.addedAt,
     }
     const { dead } = this.#options

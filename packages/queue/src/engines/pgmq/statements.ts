@@ -217,7 +217,7 @@ export const holds: (
 )
 
 const STATE = `case when q.vt <= clock_timestamp() then 'waiting'
-  when q.read_ct = 0 or (q.headers #>> '{howdah,waits}')::integer = q.read_ct then 'delayed' else 'running' end`
+  when q.read_ct = 0 or q.headers #>> '{howdah,waits}' = q.read_ct::text then 'delayed' else 'running' end`
 
 /** Counts what a queue holds by state. It looks at all of it. */
 export const countMessages: (queue: string) => Statement<{
@@ -294,7 +294,7 @@ export const redriveMessages: (
       order by q.msg_id limit $2::integer for update skip locked
     ), moved as materialized (
       select pgmq.send(case when m.headers #>> '{howdah,queue}' = any($3::text[]) then m.headers #>> '{howdah,queue}' else ($3::text[])[1] end, m.message,
-          m.headers #- '{howdah,failures}' #- '{howdah,free}' #- '{howdah,waits}' #- '{howdah,error}' #- '{howdah,died}' #- '{howdah,added}' #- '{howdah,id}' #- '{howdah,queue}',
+          m.headers #- '{howdah,failures}' #- '{howdah,free}' #- '{howdah,waits}' #- '{howdah,error}' #- '{howdah,added}' #- '{howdah,id}' #- '{howdah,queue}',
           clock_timestamp()) as sent, pgmq.delete(${literal(dead)}, m.msg_id) as gone
       from m
     )

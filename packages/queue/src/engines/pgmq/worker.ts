@@ -9,6 +9,8 @@
  * - Held messages are hidden anew four times in a lease, by the main thread: a handler that blocks the event loop for a whole lease loses
  *   its jobs.
  * - Jobs running and asked for are never more than the places.
+ * - A job that has seen its worker die runs while nothing else does in this worker, so that it takes no others along. What is read
+ *   meanwhile of its like is handed back.
  */
 import { setTimeout as later } from 'node:timers/promises'
 import { type Database, Emitter, Loop, type Statement, type TransactionHandle } from '@howdah/core'
@@ -74,6 +76,9 @@ export class PgmqWorker<T> implements Worker, JobHost {
   readonly #reader: Loop
   readonly #heartbeat: Loop
   #running = 0
+  /** A job that has seen its worker die waits for the others to end, or runs. */
+  #draining = false
+  #alone = false
   #pause = FIRST_POLL_MS
   #closing: Promise<void> | undefined
   #onDrained: (() => void) | undefined
@@ -183,12 +188,11 @@ export class PgmqWorker<T> implements Worker, JobHost {
     const { db, options, open } = this.#of
     await open()
     const flushed = this.#settlement.flush()
-    let room = Math.min(
-      MAX_READ,
-      this.#options.batchSize ?? this.#places,
-      this.#places - this.#running,
-    )
+    // Heard below, after the reading.
+    flushed.catch(() => {})
+    let room = this.#room()
     const wanted = room
+    if (room > 0) this.#draining = false
     try {
       for (const level of options.levels) {
         if (room <= 0 || this.#closing !== undefined) break
@@ -209,6 +213,14 @@ export class PgmqWorker<T> implements Worker, JobHost {
     return pause
   }
 
+  /** How many jobs may be read now. */
+  #room(): number {
+    if (this.#alone) return 0
+    if (this.#draining) return this.#running === 0 ? 1 : 0
+    const { batchSize = this.#places } = this.#options
+    return Math.min(MAX_READ, batchSize, this.#places - this.#running)
+  }
+
   #reading(queue: string, room: number): Statement<MessageRow> {
     const { db, options } = this.#of
     const seconds = Math.ceil(this.#options.lease / 1000)
@@ -220,15 +232,20 @@ export class PgmqWorker<T> implements Worker, JobHost {
 
   async #start(level: Level, rows: readonly MessageRow[]): Promise<void> {
     const batch: Held<T>[] = []
+    const suspects: Held<T>[] = []
     for (const row of rows) {
       const held = { level, row, job: this.#job(level, row) }
       const notes = notesOf(parseHeaders(row.headers))
-      const crashes = row.readCt - 1 - (notes.failures ?? 0) - (notes.free ?? 0)
+      // A job that is gone from the queue can neither be buried nor handed back.
+      const crashes = this.#of.options.atMostOnce
+        ? 0
+        : row.readCt - 1 - (notes.failures ?? 0) - (notes.free ?? 0)
       if (crashes >= this.#of.options.maxCrashes) {
         const error = `Its worker died ${crashes} times.`
         this.#settlement.end(held, { kind: 'failed', error }, true)
-      } else batch.push(held)
+      } else (crashes > 0 ? suspects : batch).push(held)
     }
+    if (suspects.length > 0) await this.#isolate(suspects, batch)
     this.#running += batch.length
     for (const held of batch) this.#held.set(held.job.id, held)
     const { running } = this.#of
@@ -243,6 +260,19 @@ export class PgmqWorker<T> implements Worker, JobHost {
     ).then((ends) => {
       for (const [at, held] of batch.entries()) void this.#ended(held, ends[at] as End)
     })
+  }
+
+  /** Lets the first of them run if nothing else does, and hands back the others. */
+  async #isolate(suspects: readonly Held<T>[], batch: Held<T>[]): Promise<void> {
+    this.#alone = batch.length === 0 && this.#running === 0
+    const [first, ...rest] = suspects as [Held<T>, ...Held<T>[]]
+    for (const held of this.#alone ? rest : suspects)
+      this.#settlement.end(held, { kind: 'returned' })
+    this.#draining = !this.#alone || rest.length > 0
+    if (!this.#alone) return
+    batch.push(first)
+    // Before it starts: should it take the worker along, the others are not counted.
+    while (this.#settlement.waiting > 0) await this.#settlement.flush()
   }
 
   #job(level: Level, row: MessageRow): Job<T> {
@@ -270,7 +300,10 @@ export class PgmqWorker<T> implements Worker, JobHost {
     if (end !== undefined && !this.#of.options.atMostOnce) this.#settlement.end(held, end)
     else this.#told([{ held, end: end ?? { kind: 'completed' } }], new Set([held.job]))
     this.#reader.wake()
-    if (this.#running === 0) this.#onDrained?.()
+    if (this.#running === 0) {
+      this.#alone = false
+      this.#onDrained?.()
+    }
   }
 
   /** What became of a job whose handler has completed it in a transaction; `undefined` if that was committed. */
