@@ -93,6 +93,35 @@ describe('a schedule', () => {
     await expect.poll(runs).toEqual(['failed', 'failed'])
   })
 
+  test('can be removed and made again while its runs end, and nobody waits for the other', async () => {
+    const jobs = bench.queue<number>()
+    const other = bench.queue<number>({ pool: bench.database.pool() }, jobs.name)
+    const names = Array.from({ length: 6 }, (_, n) => `s${n}`)
+    const errors: unknown[] = []
+    for (const each of [jobs, other]) {
+      const worker = each.work(() => {}, { concurrency: 10, pollInterval: 10 })
+      worker.on('error', (error) => errors.push(error))
+    }
+    const overlaps = ['queue', 'allow', 'skip'] as const
+    const change = async (name: string, at: number, by: typeof jobs) => {
+      for (let round = 0; round < 25; round++) {
+        await by.schedule(name, '@yearly', round, { overlap: overlaps[at % 3] ?? 'allow' })
+        for (let run = 0; run < 3; run++) {
+          await by.schedules.runNow(name).catch((error) => {
+            expect(error.code).toBe('QUEUE_NOT_FOUND')
+          })
+        }
+        await by.schedules.remove(name)
+      }
+    }
+    await Promise.all(
+      names.flatMap((name, at) => [change(name, at, jobs), change(name, at, other)]),
+    )
+    await expect.poll(() => jobs.stats()).toMatchObject({ waiting: 0, running: 0 })
+    expect(errors).toEqual([])
+    expect(await jobs.schedules.list()).toEqual([])
+  })
+
   test('refuses what it cannot do', async () => {
     const jobs = bench.queue<unknown>()
     const refused = { code: 'QUEUE_INVALID_OPTION' }

@@ -128,7 +128,7 @@ export const pauseSchedule: (
   (queue, name, paused, nextAt) => [queue, name, paused, nextAt],
 )
 
-/** Removes a schedule with its history. Its jobs stay. */
+/** Removes a schedule with its history. Its jobs stay. Runs are taken in the order in which a worker ends their jobs. */
 export const removeSchedule: (
   schema: string,
   queue: number,
@@ -138,8 +138,10 @@ export const removeSchedule: (
   (s) => /* sql */ `
     with gone as (
       delete from ${s}.queue_schedule c where c.queue = $1::int and c.name = $2::text returning c.id
-    ), runs as (
-      delete from ${s}.queue_run r using gone g where r.schedule = g.id
+    ), runs as materialized (
+      select r.schedule, r.slot from ${s}.queue_run r join gone g on r.schedule = g.id order by r.job for update of r
+    ), forgotten as (
+      delete from ${s}.queue_run r using runs o where r.schedule = o.schedule and r.slot = o.slot
     )
     select g.id::text from gone g`,
   (queue, name) => [queue, name],

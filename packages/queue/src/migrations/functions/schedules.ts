@@ -68,7 +68,10 @@ begin
 end $body$`
 }
 
-/** The job of a run has ended: the next run that waits begins. */
+/**
+ * The job of a run has ended: the next run that waits begins. Whoever wants a schedule's row and that of a run takes the schedule's first;
+ * it is taken only where runs take turns, which one at a time ends.
+ */
 function ended(s: string): string {
   return /* sql */ `create function ${s}.queue_run_ended(_job bigint, _started timestamptz, _outcome text) returns void
     ${ATTRIBUTES} as $body$
@@ -76,12 +79,15 @@ declare
   run record;
   next record;
 begin
-  update ${s}.queue_run r set started_at = _started, finished_at = clock_timestamp(), outcome = _outcome
-  where r.job = _job returning r.schedule into run;
+  select r.schedule, c.overlap = 'queue' or exists (
+      select from ${s}.queue_run w where w.schedule = c.id and w.outcome is null and w.job is null) as in_turns
+    into run from ${s}.queue_run r join ${s}.queue_schedule c on c.id = r.schedule where r.job = _job;
   if not found then return; end if;
   -- Whoever fires the schedule now has to see what ended, or be seen.
-  perform from ${s}.queue_schedule c where c.id = run.schedule for no key update;
-  if exists (select from ${s}.queue_run r where r.schedule = run.schedule and r.outcome is null and r.job is not null) then return; end if;
+  if run.in_turns then perform from ${s}.queue_schedule c where c.id = run.schedule for no key update; end if;
+  update ${s}.queue_run r set started_at = _started, finished_at = clock_timestamp(), outcome = _outcome where r.job = _job;
+  if not run.in_turns or exists (
+    select from ${s}.queue_run r where r.schedule = run.schedule and r.outcome is null and r.job is not null) then return; end if;
   select r.schedule, r.slot into next from ${s}.queue_run r
   where r.schedule = run.schedule and r.outcome is null and r.job is null
   order by r.slot limit 1 for update;
