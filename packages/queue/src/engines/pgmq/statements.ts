@@ -97,6 +97,8 @@ export interface MessageRow {
   readonly headers: string | null
 }
 
+const MESSAGE = `msg_id::text as id, read_ct as "readCt", ${ms('enqueued_at')} as "addedAt", message::text, headers::text`
+
 export const read: (
   schema: string,
   queue: string,
@@ -105,7 +107,7 @@ export const read: (
 ) => Statement<MessageRow> = defineStatement(
   'pgmq.read',
   () => /* sql */ `
-    select msg_id::text as id, read_ct as "readCt", ${ms('enqueued_at')} as "addedAt", message::text, headers::text
+    select ${MESSAGE}
     from pgmq.read($1::text, $2::integer, $3::integer) order by msg_id`,
   (queue, seconds, count) => [queue, seconds, count],
 )
@@ -120,7 +122,7 @@ export const readWithPoll: (
 ) => Statement<MessageRow> = defineStatement(
   'pgmq.read-with-poll',
   () => /* sql */ `
-    select msg_id::text as id, read_ct as "readCt", ${ms('enqueued_at')} as "addedAt", message::text, headers::text
+    select ${MESSAGE}
     from pgmq.read_with_poll($1::text, $2::integer, $3::integer, $4::integer, 20) order by msg_id`,
   (queue, seconds, count, waitSeconds) => [queue, seconds, count, waitSeconds],
 )
