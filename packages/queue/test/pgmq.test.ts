@@ -155,8 +155,10 @@ describe('beside others of pgmq', () => {
     const id = await jobs.add(1)
     const signal = await started.promise
     // As if it had been frozen for a lease: somebody else reads it.
-    await bench.pool.query(`update pgmq.q_${jobs.name} set vt = now() - interval '1s'`)
-    await bench.pool.query(`select pgmq.read($1, 3600, 1)`, [jobs.name])
+    // In one transaction, before a heartbeat comes between.
+    await bench.pool.query(
+      `do $$ begin update pgmq.q_${jobs.name} set vt = now() - interval '1s'; perform pgmq.read('${jobs.name}', 3600, 1); end $$`,
+    )
     await expect.poll(() => signal.aborted).toBe(true)
     finish.resolve()
     await expect.poll(() => errors).toMatchObject([{ code: 'QUEUE_LEASE_LOST' }])

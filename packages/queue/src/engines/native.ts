@@ -88,10 +88,7 @@ export class NativeEngine<T> extends Operations<T> implements QueueEngine<T> {
     spec: JobSpec | readonly JobSpec[],
     client: TransactionHandle | undefined,
   ): Promise<string[]> {
-    const queue = await this.open()
-    const statement = addJobs(this.#db.schema, queue, payloads, encodeSpec(spec))
-    const [row] = await this.#db.query(statement, client).catch(refused)
-    return (row as { readonly ids: string }).ids.split(',')
+    return this.#write(payloads, encodeSpec(spec), client).catch(refused)
   }
 
   work(running: Running<T>, options: ResolvedWorkOptions): Worker {
@@ -149,13 +146,23 @@ export class NativeEngine<T> extends Operations<T> implements QueueEngine<T> {
 
   /** Jobs added at the same time; those with the same options share a statement. */
   async #insertMany(jobs: readonly Added[]): Promise<string[]> {
-    const queue = await this.open()
     const alike = jobs.every((job) => job.spec === jobs[0]?.spec)
     const spec = alike
       ? (jobs[0]?.spec ?? null)
       : `[${jobs.map((job) => job.spec ?? 'null').join(',')}]`
-    const texts = jobs.map((job) => job.payload)
-    const [row] = await this.#db.query(addJobs(this.#db.schema, queue, texts, spec))
+    return this.#write(
+      jobs.map((job) => job.payload),
+      spec,
+    )
+  }
+
+  async #write(
+    payloads: readonly string[],
+    spec: string | null,
+    client?: TransactionHandle,
+  ): Promise<string[]> {
+    const queue = await this.open()
+    const [row] = await this.#db.query(addJobs(this.#db.schema, queue, payloads, spec), client)
     return (row as { readonly ids: string }).ids.split(',')
   }
 

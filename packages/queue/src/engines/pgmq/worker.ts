@@ -195,7 +195,7 @@ export class PgmqWorker<T> implements Worker, JobHost {
     if (room > 0) this.#draining = false
     try {
       for (const level of options.levels) {
-        if (room <= 0 || this.#closing !== undefined) break
+        if (room <= 0 || this.#alone || this.#closing !== undefined) break
         const rows = await db.query(this.#reading(level.queue, room))
         if (rows.length === 0) continue
         room -= rows.length
@@ -271,8 +271,14 @@ export class PgmqWorker<T> implements Worker, JobHost {
     this.#draining = !this.#alone || rest.length > 0
     if (!this.#alone) return
     batch.push(first)
-    // Before it starts: should it take the worker along, the others are not counted.
-    while (this.#settlement.waiting > 0) await this.#settlement.flush()
+    try {
+      // Before it starts: should it take the worker along, the others are not counted.
+      while (this.#settlement.waiting > 0) await this.#settlement.flush()
+    } catch (error) {
+      // Then it does not start, and is read again once its visibility timeout is over.
+      this.#alone = false
+      throw error
+    }
   }
 
   #job(level: Level, row: MessageRow): Job<T> {
