@@ -8,7 +8,7 @@ export default defineConfig({
     alias: [
       // Subpaths first: an adapter lives in src/adapters.
       {
-        find: /^@howdah\/([a-z]+)\/([a-z-]+)$/,
+        find: /^@howdah\/([a-z]+)\/([a-z.-]+)$/,
         replacement: path('./packages/$1/src/adapters/$2.ts'),
       },
       { find: /^@howdah\/([a-z]+)$/, replacement: path('./packages/$1/src/index.ts') },

@@ -42,6 +42,13 @@ export type {
   QueryConfigLike,
   QueryResultLike,
 } from './queryable.js'
+export {
+  checkSchema,
+  type StandardIssue,
+  type StandardResult,
+  type StandardSchema,
+  validate,
+} from './schema.js'
 export { defineStatement, type Statement, statementName } from './statement.js'
 export {
   dropTenantPolicy,

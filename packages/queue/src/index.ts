@@ -3,6 +3,8 @@
  *
  * @packageDocumentation
  */
+
+export type { StandardIssue, StandardResult, StandardSchema } from '@howdah/core'
 export type { AddOptions, JobOptions, KeyOptions } from './add-options.js'
 export type { Capability } from './engines/engine.js'
 export type { PgmqOptions } from './engines/pgmq/options.js'
@@ -33,6 +35,5 @@ export type {
   Schedules,
   ScheduleTime,
 } from './schedules/schedules.js'
-export type { StandardIssue, StandardResult, StandardSchema } from './schema.js'
 export type { WorkOptions } from './work-options.js'
 export type { Worker, WorkerEvents } from './worker.js'

@@ -1,8 +1,13 @@
-import { type DatabaseSource, type Duration, parseDuration } from '@howdah/core'
+import {
+  checkSchema,
+  type DatabaseSource,
+  type Duration,
+  parseDuration,
+  type StandardSchema,
+} from '@howdah/core'
 import type { PgmqOptions } from './engines/pgmq/options.js'
 import { queueError } from './errors.js'
 import type { TraceHeaders } from './job.js'
-import { checkSchema, type StandardSchema } from './schema.js'
 
 /** How many jobs may start in a time, over all processes. */
 export interface RateLimit {
@@ -84,8 +89,8 @@ export function resolveName(name: string): string {
 /** @throws {@link HowdahError} QUEUE_INVALID_OPTION, CORE_INVALID_DURATION */
 export function resolveQueueOptions<T, R>(options: QueueOptions<T, R>): ResolvedQueueOptions<T, R> {
   const { input, output, trace, maxPayloadBytes } = options
-  checkSchema('input', input)
-  checkSchema('output', output)
+  checkSchema('input', input, invalid)
+  checkSchema('output', output, invalid)
   if (trace !== undefined) mustBeFunction('trace', trace)
   return Object.freeze({
     input,

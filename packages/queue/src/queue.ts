@@ -6,7 +6,7 @@
  * - Jobs run at least once: those of a worker that dies run again.
  * - Adding takes no lock that another adder waits for, unless they add the same key, and sends a notification only while a worker sleeps.
  */
-import { Database, tracer } from '@howdah/core'
+import { Database, tracer, validate } from '@howdah/core'
 import { type AddOptions, type JobSpec, jobSpec } from './add-options.js'
 import { type Capability, type QueueEngine, unsupported } from './engines/engine.js'
 import { engineOf } from './engines/engine-of.js'
@@ -27,7 +27,6 @@ import {
 } from './options.js'
 import { encodePayload } from './payload.js'
 import { type ScheduleOptions, Schedules, type ScheduleTime } from './schedules/schedules.js'
-import { validate } from './schema.js'
 import { resolveWorkOptions, type WorkOptions } from './work-options.js'
 import { currentJob } from './worker/run-jobs.js'
 import type { Worker } from './worker.js'
@@ -358,7 +357,9 @@ export class Queue<T = unknown, R = unknown> {
   async #checked(payload: T): Promise<T> {
     const { input } = this.#options
     if (input === undefined) return payload
-    return validate(input, payload, 'QUEUE_INVALID_PAYLOAD', 'The payload')
+    return validate(input, payload, 'The payload', (message, cause) =>
+      queueError('QUEUE_INVALID_PAYLOAD', message, cause),
+    )
   }
 
   #text(payload: T): string {

@@ -1,9 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { encodeJson, isHowdahError, tracer } from '@howdah/core'
+import { encodeJson, isHowdahError, type StandardSchema, tracer, validate } from '@howdah/core'
 import { errorText, queueError } from '../errors.js'
 import type { BatchHandler, Handler, Job } from '../job.js'
 import { isDiscard, isRetryLater } from '../outcome.js'
-import { type StandardSchema, validate } from '../schema.js'
 import type { End } from './holding.js'
 
 const processTracer = tracer('@howdah/queue:process')
@@ -79,8 +78,12 @@ async function completed<T>(running: Running<T>, output: unknown): Promise<End> 
   const value =
     running.output === undefined
       ? output
-      : await validate(running.output, output, 'QUEUE_INVALID_OUTPUT', 'What the handler answered')
+      : await validate(running.output, output, 'What the handler answered', badOutput)
   return { kind: 'completed', output: encodeOutput(value) }
+}
+
+function badOutput(message: string, cause: unknown): Error {
+  return queueError('QUEUE_INVALID_OUTPUT', message, cause)
 }
 
 /** @throws {@link HowdahError} QUEUE_INVALID_OUTPUT */

@@ -1,5 +1,3 @@
-import { type QueueErrorCode, queueError } from './errors.js'
-
 /**
  * The part of Standard Schema that we use, so that a schema of zod, valibot, arktype or any other library that follows it can be given.
  *
@@ -25,27 +23,57 @@ export interface StandardIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
 }
 
-/** @throws {@link HowdahError} QUEUE_INVALID_OPTION when it is no schema */
-export function checkSchema(name: string, schema: unknown): void {
+/**
+ * Checks an option that takes a schema.
+ *
+ * @param refuse - makes the error for what is no schema
+ * @throws what `refuse` makes
+ *
+ * @example
+ * ```ts
+ * import { checkSchema } from '@howdah/core'
+ *
+ * checkSchema('input', undefined, (message) => new TypeError(message))
+ * ```
+ */
+export function checkSchema(
+  name: string,
+  schema: unknown,
+  refuse: (message: string) => Error,
+): void {
   const standard = (schema as StandardSchema | undefined)?.['~standard']
   if (schema === undefined || typeof standard?.validate === 'function') return
-  throw queueError(
-    'QUEUE_INVALID_OPTION',
+  throw refuse(
     `${name} must be a schema that follows Standard Schema, such as one of zod, valibot or arktype.`,
   )
 }
 
-/** Answers the value as the schema makes it. @throws {@link HowdahError} the given code, with what is wrong */
+/**
+ * Answers the value as the schema makes it.
+ *
+ * @param what - what the value is, for the error's message
+ * @param refuse - makes the error for a value that does not fit
+ * @throws what `refuse` makes
+ *
+ * @example
+ * ```ts
+ * import { type StandardSchema, validate } from '@howdah/core'
+ *
+ * declare const schema: StandardSchema<unknown, { id: number }>
+ * const order = await validate(schema, { id: 7 }, 'The order', (message) => new TypeError(message))
+ * order.id
+ * ```
+ */
 export async function validate<Output>(
   schema: StandardSchema<unknown, Output>,
   value: unknown,
-  code: QueueErrorCode,
   what: string,
+  refuse: (message: string, cause: unknown) => Error,
 ): Promise<Output> {
   const result = await schema['~standard'].validate(value)
   if (result.issues === undefined) return result.value
   const issues = result.issues.slice(0, 5).map(describe).join('; ')
-  throw queueError(code, `${what} does not fit its schema: ${issues}`, result.issues)
+  throw refuse(`${what} does not fit its schema: ${issues}`, result.issues)
 }
 
 function describe({ message, path }: StandardIssue): string {
