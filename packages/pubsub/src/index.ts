@@ -5,6 +5,7 @@
  */
 export { Channel, type Subscription } from './channel.js'
 export type { PubSubErrorCode } from './errors.js'
+export { migrations } from './migrations/index.js'
 export type {
   MessagesOptions,
   PublishOptions,
