@@ -8,7 +8,8 @@ import { sequenceFunctions } from './functions/sequence.js'
 /**
  * Streams: a log that is only ever inserted into, and beside it the order in which its rows became visible.
  *
- * - `stream_log`: what was appended, by any transaction, in no order that means anything.
+ * - `stream_log`: what was appended, by any transaction, in no order that means anything. A stream that its writer saw nowhere is given by its
+ *   `name`, and made when the message is put in order: making it in the writer's transaction would hold up all others who want to.
  * - `stream_segment`: the order. A row lists the messages `first` to `last` of a stream by their ids in the log, and `total` sums up the
  *   stored bytes of all messages the stream ever had. Readers look here, and nowhere else.
  * - `stream_tick`: the snapshots between which messages were put in order; `functions/sequence.ts` says how.
@@ -33,8 +34,9 @@ export const streams: Migration = {
     /* sql */ `create table ${s}.stream_log (
       id bigint generated always as identity primary key,
       xid xid8 not null default pg_current_xact_id(),
-      stream integer not null,
+      stream integer,
       at timestamptz not null default clock_timestamp(),
+      name text collate "C",
       key text collate "C",
       headers json,
       payload json not null

@@ -120,6 +120,7 @@ function append(s: string): string {
     ${ATTRIBUTES} as $body$
 declare
   number integer;
+  added bigint;
 begin
   if append.stream is null or append.stream = '' or length(append.stream) > 500 then
     raise invalid_parameter_value using message = 'The name of a stream must be text of 1 to 500 characters.';
@@ -127,10 +128,14 @@ begin
   if append.payload is null then
     raise invalid_parameter_value using message = 'The payload must be JSON; say nothing as ''null''::jsonb.';
   end if;
-  number := ${s}.stream_open(append.stream);
   if dedup_key is null then
-    return (${s}.stream_append(array[number], append.payload::text, array[append.key], array[append.headers::text]))::bigint;
+    select t.id into number from ${s}.stream t where t.name = append.stream;
+    insert into ${s}.stream_log (stream, name, key, headers, payload)
+    values (number, case when number is null then append.stream end, append.key, append.headers::json, append.payload::json)
+    returning stream_log.id into added;
+    return added;
   end if;
+  number := ${s}.stream_open(append.stream);
   return (select c.ids::bigint from ${s}.stream_append_checked(
     number, append.payload::text, array[append.key], array[append.headers::text], array[dedup_key], null) c);
 end $body$`

@@ -36,18 +36,19 @@ export function sequenceFunctions(s: string): string[] {
 
 /** Rows that the last tick did not show, as far as the caller's snapshot shows them. Ids of running transactions are few: one look-up each. */
 function unsequenced(s: string): string {
+  const stream = `coalesce(l.stream, (select t.id from ${s}.stream t where t.name = l.name))`
   return /* sql */ `create function ${s}.stream_unsequenced() returns table (id bigint, stream integer, bytes bigint)
     ${ATTRIBUTES} stable as $body$
 declare
   last pg_snapshot := (select t.snapshot from ${s}.stream_tick t order by t.tick desc limit 1);
 begin
   if last is null then
-    return query select l.id, l.stream, pg_column_size(l.payload)::bigint from ${s}.stream_log l;
+    return query select l.id, ${stream}, pg_column_size(l.payload)::bigint from ${s}.stream_log l;
   else
     return query
-      select l.id, l.stream, pg_column_size(l.payload)::bigint from ${s}.stream_log l where l.xid >= pg_snapshot_xmax(last)
+      select l.id, ${stream}, pg_column_size(l.payload)::bigint from ${s}.stream_log l where l.xid >= pg_snapshot_xmax(last)
       union all
-      select l.id, l.stream, pg_column_size(l.payload)::bigint from ${s}.stream_log l
+      select l.id, ${stream}, pg_column_size(l.payload)::bigint from ${s}.stream_log l
       where l.xid = any (array(select pg_snapshot_xip(last)));
   end if;
 end $body$`
@@ -108,6 +109,12 @@ begin
     perform set_config('synchronous_commit', 'local', true);
   end if;
   now_epoch := ${s}.stream_epoch_now();
+  if exists (select from ${s}.stream_unsequenced() u where u.stream is null) then
+    insert into ${s}.stream (name)
+    select distinct l.name from ${s}.stream_unsequenced() u join ${s}.stream_log l on l.id = u.id
+    where u.stream is null and l.name is not null order by l.name
+    on conflict do nothing;
+  end if;
   with cur as materialized (
     select pg_current_snapshot() as snapshot, (select coalesce(max(t.tick), 0) + 1 from ${s}.stream_tick t) as tick
   ), fresh as materialized (
