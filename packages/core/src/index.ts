@@ -23,7 +23,7 @@ export {
 } from './duration.js'
 export { type CoreErrorCode, HowdahError, isHowdahError, sqlState } from './errors.js'
 export { Emitter, type EventMap } from './events.js'
-export type { Hub, HubEvents, HubState, HubStats, SendOptions } from './hub/hub.js'
+export type { HoldResult, Hub, HubEvents, HubState, HubStats, SendOptions } from './hub/hub.js'
 export type { HubOptions, ResolvedHubOptions } from './hub/hub-options.js'
 export type { HubHandler } from './hub/registration.js'
 export { ident, literal } from './ident.js'

@@ -15,6 +15,8 @@
  * - A message sent after register() resolved is delivered, or followed by onGap(), in whatever way the transport fails.
  * - Messages that one process sends without a client arrive in the order of the calls. The process receives its own messages too,
  *   through the server like everyone else, so that it sees them in the same order as those of others.
+ * - `identity` names this hub to other processes for as long as it can be known to live, and is never used again after that. What tryHold()
+ *   got lasts as long as the identity. Both cost the server no write while the hub listens.
  * - Nothing keeps the process alive but a register() under way, a handler that asks for it, and the 3 ms between doorbells.
  * - close() ends in bounded time whatever the network does, and leaves no timer and no socket.
  */
@@ -39,6 +41,10 @@ export type HubState = 'idle' | 'connecting' | 'listening' | 'polling' | 'closed
 export interface HubEvents {
   /** The state changed. */
   readonly state: readonly [state: HubState]
+  /**
+   * The hub is called otherwise now, or has no name at all. Everything it held is lost. Comes before `onGap` of the handlers.
+   */
+  readonly identity: readonly [identity: string | undefined]
   /** Messages may have been lost; handlers are about to catch up. */
   readonly gap: readonly []
   /** Something failed in the background. The hub goes on by itself. */
@@ -65,6 +71,12 @@ export interface HubStats {
   /** What last failed in the background. */
   readonly lastError: unknown
 }
+
+/**
+ * Answer of {@link Hub.tryHold}: this hub holds the name; another does; or this one can hold nothing now, since it is not connected, or
+ * polls.
+ */
+export type HoldResult = 'held' | 'taken' | 'unavailable'
 
 /** Options of {@link Hub.send}. */
 export interface SendOptions {
@@ -105,6 +117,7 @@ export class Hub {
   readonly #events = new Emitter<HubEvents>()
   readonly #registrations = new Map<string, Set<Registration>>()
   #state: HubState = 'idle'
+  #identity: string | undefined
   #pollingBecause: string | undefined
   #keepAlive: NodeJS.Timeout | undefined
   #closing: Promise<void> | undefined
@@ -129,9 +142,11 @@ export class Hub {
       onUp: () => this.#up(),
       onDown: () => this.#down(),
       onGap: () => {
+        this.#identify()
         this.#down()
         this.#gap()
       },
+      onIdentity: () => this.#identify(),
       onError: (error) => this.#report(error),
     })
   }
@@ -139,6 +154,14 @@ export class Hub {
   /** Where the hub stands. */
   get state(): HubState {
     return this.#state
+  }
+
+  /**
+   * Names this hub among all that `hub_alive()` in the schema lists. It is another after each lost connection, and `undefined` while
+   * there is none, or while nothing is registered. Rows can hang off it: they belong to nobody once it is not listed.
+   */
+  get identity(): string | undefined {
+    return this.#identity
   }
 
   /** Calls back on each such event and returns the function that ends that. */
@@ -211,6 +234,29 @@ export class Hub {
     }
   }
 
+  /**
+   * Makes this hub the one that holds a name, unless another of the same database and schema does. What is held is lost when the event
+   * `identity` comes, and may be another's up to 30 seconds before that: it saves work that two would do for nothing, and is no
+   * fence. Something must be registered meanwhile. Asking for what is held costs nothing.
+   */
+  async tryHold(name: string): Promise<HoldResult> {
+    const locks = this.#link.locks
+    if (locks === undefined) return 'unavailable'
+    try {
+      const held = await locks.tryHold(name)
+      if (this.#link.locks !== locks) return 'unavailable'
+      return held ? 'held' : 'taken'
+    } catch (error) {
+      this.#report(error)
+      return 'unavailable'
+    }
+  }
+
+  /** Gives a name back. Does nothing where it is not held. */
+  async letGo(name: string): Promise<void> {
+    await this.#link.locks?.letGo(name).catch((error) => this.#report(error))
+  }
+
   /** Tells how the hub is doing. */
   stats(): HubStats {
     return {
@@ -280,6 +326,13 @@ export class Hub {
 
   #down(): void {
     for (const registration of this.#all()) registration.pause()
+  }
+
+  #identify(): void {
+    const { identity } = this.#link
+    if (this.#identity === identity) return
+    this.#identity = identity
+    this.#events.emit('identity', identity)
   }
 
   #become(state: HubState, reason?: string): void {

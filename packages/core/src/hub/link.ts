@@ -12,6 +12,7 @@ import type { Database } from '../database.js'
 import type { Driver } from '../drivers/driver.js'
 import { Inbox } from './inbox.js'
 import { openListening } from './listening.js'
+import type { Locks } from './locks.js'
 import type { Message } from './message.js'
 import { openPolling } from './polling.js'
 import { PoolQueries } from './pool-queries.js'
@@ -25,6 +26,8 @@ export interface LinkEvents {
   onUp(): void
   onDown(): void
   onGap(): void
+  /** The identity may be another one now. Comes before `onUp`. */
+  onIdentity(): void
   onError(error: unknown): void
 }
 
@@ -62,6 +65,8 @@ export class Link {
   #stop: AbortController | undefined
   #running: Promise<void> = Promise.resolve()
   #aliveAt: number | undefined
+  /** Last identity that stands for a listening connection. */
+  #before: string | undefined
 
   constructor(db: Database, driver: Driver, channel: string, hubId: string, events: LinkEvents) {
     this.#db = db
@@ -80,6 +85,16 @@ export class Link {
   /** When the server last answered. */
   get lastAliveAt(): number | undefined {
     return this.#carrier?.transport.lastAliveAt ?? this.#aliveAt
+  }
+
+  /** Names this hub to others; `undefined` while it cannot be known to live. */
+  get identity(): string | undefined {
+    return this.#carrier?.transport.identity
+  }
+
+  /** What can be locked now. */
+  get locks(): Locks | undefined {
+    return this.#carrier?.transport.locks
   }
 
   start(): void {
@@ -120,6 +135,7 @@ export class Link {
     this.#carrier = carrier
     carrier.gate.open = true
     this.#events.onState(carrier.transport.kind, carrier.reason)
+    this.#identify(carrier)
     this.#events.onUp()
   }
 
@@ -129,7 +145,13 @@ export class Link {
     this.#aliveAt = carrier.transport.lastAliveAt
     carrier.gate.open = false
     this.#carrier = undefined
+    this.#events.onIdentity()
     this.#events.onDown()
+  }
+
+  #identify({ transport }: Carrier): void {
+    if (transport.kind === 'listening') this.#before = transport.identity ?? this.#before
+    this.#events.onIdentity()
   }
 
   /** Opens a transport, however often it takes; `undefined` when aborted. */
@@ -205,12 +227,16 @@ export class Link {
       pool: this.#pool,
       channel: this.#channel,
       hubId: this.#hubId,
+      before: this.#before,
       signal,
       onNotification: (notification) => {
         if (gate.open && !signal.aborted) this.#receive(inbox, notification)
       },
       onGap: () => {
         if (gate.open && !signal.aborted) this.#events.onGap()
+      },
+      onIdentity: () => {
+        if (this.#carrier?.gate === gate) this.#identify(this.#carrier)
       },
       onError: (error) => {
         if (!signal.aborted) this.#events.onError(error)

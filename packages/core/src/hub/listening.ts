@@ -5,12 +5,14 @@
  * - `LISTEN` is never sent through a pooler that was recognised: it would stay behind on a connection that others use.
  * - Queries on the connection follow one another; none is part of a transaction.
  * - A connection that does not answer within the liveness time has ended.
+ * - It is asked something at least every five seconds, which is how the server sees that this process lives.
  * - Nothing of it keeps the process alive.
  */
 import type { DirectConnection } from '../drivers/driver.js'
-import { HowdahError } from '../errors.js'
+import { HowdahError, sqlState } from '../errors.js'
 import { ident } from '../ident.js'
 import { Loop } from '../loop.js'
+import { type AskConnection, Locks } from './locks.js'
 import { SelfTest } from './self-test.js'
 import type { Transport, TransportContext } from './transport.js'
 import { childOf, within } from './wait.js'
@@ -58,12 +60,23 @@ export async function openListening(context: TransportContext): Promise<Transpor
   }
 }
 
+/** Far more often than `hub_alive()` takes for a hub that is quiet. */
+const MOST_QUIET_MS = 5_000
+
+/**
+ * Lets the server find out within half a minute that the machine at our end is gone, rather than in the two hours that are usual: it would
+ * keep our locks until then. Not every system knows all of them.
+ */
+const KEEPALIVES = { idle: '10', interval: '5', count: '4' }
+
 class Listening implements Transport {
   readonly kind = 'listening'
   readonly ended: Promise<unknown>
   readonly #context: TransportContext
   readonly #connection: DirectConnection
   readonly #selfTest: SelfTest
+  /** Without an identity until the connection is known to hear. */
+  readonly #locks: Locks
   readonly #liveness: Loop
   readonly #stop: AbortController
   readonly #unlink: () => void
@@ -81,8 +94,15 @@ class Listening implements Transport {
     })
     controller.signal.addEventListener('abort', () => this.#end(undefined), { once: true })
     this.#selfTest = new SelfTest(context, () => this.#ask())
+    this.#locks = new Locks(context.db.options.schema, (text, values) =>
+      this.#query(text, values).catch((error) => {
+        // It may have been locked all the same, and then nobody would know.
+        if (sqlState(error) === undefined) this.#lose(error)
+        throw error
+      }),
+    )
     this.#liveness = new Loop({
-      interval: context.db.options.hub.liveness,
+      interval: Math.min(context.db.options.hub.liveness, MOST_QUIET_MS),
       jitter: 0,
       run: async () => this.#checkAlive(),
       onError: (error) => this.#lose(error),
@@ -91,6 +111,14 @@ class Listening implements Transport {
 
   get lastAliveAt(): number {
     return this.#aliveAt
+  }
+
+  get identity(): string | undefined {
+    return this.#stop.signal.aborted ? undefined : this.#locks.identity
+  }
+
+  get locks(): Locks | undefined {
+    return this.identity === undefined ? undefined : this.#locks
   }
 
   async start(mayBePooled: boolean): Promise<Unfit | undefined> {
@@ -105,6 +133,7 @@ class Listening implements Transport {
     // PGlite answers in this process: there is no pooler, no network and nobody else to be connected to.
     if (driver.kind === 'pglite') {
       await this.#query(`listen ${ident(channel)}`)
+      await this.#locks.identify()
       return undefined
     }
     if (mayBePooled && (await this.#isPooled())) {
@@ -116,6 +145,7 @@ class Listening implements Transport {
       await this.#query(`unlisten ${ident(channel)}`).catch(() => {})
       return deaf()
     }
+    if (this.#selfTest.verdict === 'hears') await this.#identify()
     this.#liveness.start()
     return undefined
   }
@@ -123,15 +153,38 @@ class Listening implements Transport {
   async close(): Promise<void> {
     this.#stop.abort(new Error('The hub was closed.'))
     this.#unlink()
+    if (this.#context.driver.kind === 'pglite') await this.#unlock()
     await this.#liveness.stop()
     await this.#connection.close()
+  }
+
+  /** The session of PGlite goes on without us. */
+  async #unlock(): Promise<void> {
+    const ask: AskConnection = (text, values = []) =>
+      this.#connection.query({ text, values: [...values] })
+    await this.#locks.letAllGo(ask).catch(() => {})
   }
 
   async #checkAlive(): Promise<undefined> {
     await this.#ask()
     if (this.#selfTest.verdict !== 'undecided') return undefined
-    if ((await this.#selfTest.run(this.#stop.signal)) === 'deaf') throw deaf().error
+    const verdict = await this.#selfTest.run(this.#stop.signal)
+    if (verdict === 'deaf') throw deaf().error
+    if (verdict === 'hears') {
+      await this.#identify()
+      this.#context.onIdentity()
+    }
     return undefined
+  }
+
+  async #identify(): Promise<void> {
+    const { before } = this.#context
+    for (const [name, value] of Object.entries(KEEPALIVES)) {
+      await this.#query(`set tcp_keepalives_${name} = ${value}`).catch(ifServerRefused)
+    }
+    // Only the server can say no: to a role that may not, or for a session that has just ended.
+    if (before !== undefined) await this.#locks.end(before).catch(ifServerRefused)
+    await this.#locks.identify()
   }
 
   async #ask(): Promise<void> {
@@ -144,9 +197,10 @@ class Listening implements Transport {
     return Number(rows[0]?.pid) !== this.#connection.processId
   }
 
-  async #query(text: string) {
+  async #query(text: string, values: readonly unknown[] = []) {
     const limit = this.#context.db.options.hub.liveness
-    const answer = this.#connection.query({ text, values: [] })
+    this.#stop.signal.throwIfAborted()
+    const answer = this.#connection.query({ text, values: [...values] })
     const late = `The LISTEN connection did not answer within ${limit} ms.`
     const result = await within(answer, limit, late, this.#stop.signal)
     this.#aliveAt = Date.now()
@@ -166,6 +220,11 @@ class Listening implements Transport {
     this.#end(error)
     this.#stop.abort(error)
   }
+}
+
+/** @throws the error, unless it is the server's answer */
+function ifServerRefused(error: unknown): void {
+  if (sqlState(error) === undefined) throw error
 }
 
 function unfit(reason: string, more?: Pick<Unfit, 'forGood' | 'error'>): Unfit {

@@ -94,6 +94,14 @@ class Polling implements Transport {
     return this.#aliveAt
   }
 
+  get identity(): string {
+    return this.#id
+  }
+
+  get locks(): undefined {
+    return undefined
+  }
+
   async start(): Promise<void> {
     await this.#enter()
     this.#loop.start()
