@@ -2,8 +2,8 @@
  * The streams of one {@link PubSub} in one process.
  *
  * Invariants
- * - While anybody follows a stream, the hub is listened to, and somebody looks for messages that were appended in plain SQL, of which nobody
- *   rings. After a gap nothing is known of any stream, and every follower reads anew.
+ * - While anybody follows a stream, the hub is listened to, and one process of all looks for messages that were appended in plain SQL, of which
+ *   nobody rings: the one that holds a name on its hub. Processes that can hold none look each for themselves. After a gap nothing is known of any stream, and every follower reads anew.
  * - A tick that nobody told of (the process died between the two) is told of by whoever notices.
  */
 import { type Database, Loop } from '@howdah/core'
@@ -19,6 +19,9 @@ const HUB_KIND = 'stream'
 const IDLE_MS = 100
 const BUSY_MS = 10
 const BUSY_FOR_MS = 2000
+/** The name that the process holds which looks, and how often the others try to. */
+const LOOKING = 'streams'
+const TAKEN_MS = 1000
 /** A tick of which nothing was heard for this long is told of by another. */
 const UNTOLD_MS = 300
 
@@ -36,6 +39,8 @@ export class Streams {
   #closed = false
   #listening: Promise<() => Promise<void>> | undefined
   #busyUntil = 0
+  #leads = false
+  #off = () => {}
   #told = 0
   #untold: { readonly tick: number; readonly since: number } | undefined
 
@@ -118,6 +123,9 @@ export class Streams {
       onGap: () => this.#forget(),
       keepAlive: true,
     })
+    this.#off = this.db.hub.on('identity', () => {
+      this.#leads = false
+    })
     // What was appended before may not be in order yet.
     this.sequencer.ring()
     this.#looking.start()
@@ -128,17 +136,26 @@ export class Streams {
     const listening = this.#listening
     this.#listening = undefined
     await this.#looking.stop()
+    this.#off()
+    if (this.#leads) await this.db.hub.letGo(LOOKING)
+    this.#leads = false
     await (await listening?.catch(() => undefined))?.()
     if (this.#listening === undefined) this.#forget()
   }
 
   async #look(): Promise<number> {
+    const busy = performance.now() < this.#busyUntil
+    if (!busy && !this.#leads) {
+      const held = await this.db.hub.tryHold(LOOKING)
+      if (held === 'taken') return TAKEN_MS
+      this.#leads = held === 'held'
+    }
     this.sequencer.ring()
-    return performance.now() < this.#busyUntil ? BUSY_MS : IDLE_MS
+    return busy ? BUSY_MS : IDLE_MS
   }
 
   #sequenced(tick: number, heads: Readonly<Record<string, number>>): void {
-    this.#busyUntil = performance.now() + BUSY_FOR_MS
+    if (this.#leads) this.#busyUntil = performance.now() + BUSY_FOR_MS
     this.#hear([tick, heads])
     this.db.hub.send(HUB_KIND, '', [tick, heads]).catch(this.#onError)
   }
