@@ -9,6 +9,7 @@ export type PubSubErrorCode =
   | 'PUBSUB_NOT_FOUND'
   | 'PUBSUB_TRUNCATED'
   | 'PUBSUB_RESET'
+  | 'PUBSUB_LEASE_LOST'
   | 'PUBSUB_SLOW_CONSUMER'
   | 'PUBSUB_CLOSED'
 

@@ -5,6 +5,21 @@
  */
 export { Channel, type Subscription } from './channel.js'
 export type { PubSubErrorCode } from './errors.js'
+export type { Consumer } from './group/consumer.js'
+export {
+  ConsumerGroup,
+  type DeadLetter,
+  type DeadLetterOptions,
+  type OrderedGroup,
+} from './group/group.js'
+export type {
+  ConsumeOptions,
+  Delivery,
+  GroupHandler,
+  GroupMode,
+  GroupOptions,
+  OrderedDelivery,
+} from './group/group-options.js'
 export { migrations } from './migrations/index.js'
 export type {
   MessagesOptions,

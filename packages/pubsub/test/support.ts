@@ -46,3 +46,12 @@ export class Bench {
 export function payloads<T>(messages: readonly StreamMessage<T>[]): T[] {
   return messages.map(({ payload }) => payload)
 }
+
+/** A promise and what settles it. */
+export function deferred<T = void>() {
+  let resolve: (value: T) => void = () => {}
+  const promise = new Promise<T>((yes) => {
+    resolve = yes
+  })
+  return { promise, resolve }
+}

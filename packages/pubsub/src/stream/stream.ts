@@ -6,6 +6,8 @@ import {
   validate,
 } from '@howdah/core'
 import { pubSubError } from '../errors.js'
+import { ConsumerGroup, type OrderedGroup } from '../group/group.js'
+import { type GroupOptions, resolveGroupName, resolveGroupOptions } from '../group/group-options.js'
 import { appendChecked, appendMessages, type StoredMessage } from '../sql/append-messages.js'
 import type { Batch, BatchesOptions, ReadOptions, StreamMessage } from './batch.js'
 import { brokenBy } from './discontinuity.js'
@@ -183,6 +185,22 @@ export class Stream<T = unknown> {
   ): Promise<StreamSubscription> {
     if (typeof handler !== 'function') throw invalid('The handler must be a function of a message.')
     return Subscriber.start(this, handler, options)
+  }
+
+  /**
+   * Names a group of consumers that share the stream out among them. Costs nothing until it is used.
+   *
+   * @throws {@link HowdahError} PUBSUB_INVALID_OPTION, CORE_INVALID_DURATION
+   */
+  group(name: string, options: GroupOptions & { readonly mode: 'ordered' }): OrderedGroup<T>
+  group(name: string, options: GroupOptions & { readonly mode: 'shared' }): ConsumerGroup<T>
+  group(name: string, options: GroupOptions): ConsumerGroup<T, never> {
+    return new ConsumerGroup<T, never>(
+      resolveGroupName(name),
+      resolveGroupOptions(options),
+      this,
+      this.#streams,
+    )
   }
 
   /** Position after the last message, everything included that was committed before the call. */

@@ -8,6 +8,7 @@
  */
 import { type Database, Loop } from '@howdah/core'
 import { pubSubError } from '../errors.js'
+import type { Consumer } from '../group/consumer.js'
 import { migrations } from '../migrations/index.js'
 import { openStream } from '../sql/open-stream.js'
 import { Appender } from './appender.js'
@@ -32,7 +33,9 @@ export class Streams {
   readonly db: Database
   readonly appender: Appender
   readonly sequencer: Sequencer
-  readonly #onError: (error: unknown) => void
+  /** Consumers of groups that run here. */
+  readonly consumers: Set<Consumer> = new Set()
+  readonly onError: (error: unknown) => void
   readonly #readers = new Map<number, StreamReader>()
   readonly #looking: Loop
   #followers = 0
@@ -46,7 +49,7 @@ export class Streams {
 
   constructor(db: Database, onError: (error: unknown) => void) {
     this.db = db
-    this.#onError = onError
+    this.onError = onError
     this.sequencer = new Sequencer(db, {
       onSequenced: (tick, heads) => this.#sequenced(tick, heads),
       onIdle: (tick) => this.#idle(tick),
@@ -90,7 +93,7 @@ export class Streams {
     const release = () => {
       if (over) return
       over = true
-      if (--this.#followers === 0) this.#rest().catch(this.#onError)
+      if (--this.#followers === 0) this.#rest().catch(this.onError)
     }
     try {
       this.#listening ??= this.#listen()
@@ -109,8 +112,14 @@ export class Streams {
     this.#looking.wake()
   }
 
+  /** Has everybody look anew, where something changed that no tick tells of. */
+  nudge(): void {
+    this.db.hub.send(HUB_KIND, '', [0, null] satisfies Told).catch(this.onError)
+  }
+
   /** Ends all reading. */
   async close(): Promise<void> {
+    await Promise.all([...this.consumers].map((consumer) => consumer.close()))
     this.#closed = true
     await this.#rest()
     await this.sequencer.close()
@@ -157,7 +166,7 @@ export class Streams {
   #sequenced(tick: number, heads: Readonly<Record<string, number>>): void {
     if (this.#leads) this.#busyUntil = performance.now() + BUSY_FOR_MS
     this.#hear([tick, heads])
-    this.db.hub.send(HUB_KIND, '', [tick, heads]).catch(this.#onError)
+    this.db.hub.send(HUB_KIND, '', [tick, heads]).catch(this.onError)
   }
 
   #hear(message: unknown): void {
@@ -178,7 +187,7 @@ export class Streams {
       const told: Told = [this.#untold.tick, null]
       this.#untold = undefined
       this.#hear(told)
-      this.db.hub.send(HUB_KIND, '', told).catch(this.#onError)
+      this.db.hub.send(HUB_KIND, '', told).catch(this.onError)
     }
   }
 
