@@ -28,6 +28,7 @@ export type {
   SubscribeOptions,
 } from './options.js'
 export { PubSub, type PubSubEvents } from './pub-sub.js'
+export type { GroupStats, PubSubStats, StreamStats } from './stats.js'
 export type {
   After,
   Batch,

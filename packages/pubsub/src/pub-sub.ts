@@ -2,6 +2,7 @@ import { Database, Emitter, tracer } from '@howdah/core'
 import { Channel } from './channel.js'
 import { pubSubError } from './errors.js'
 import { type PubSubOptions, resolveName } from './options.js'
+import { type PubSubStats, pubSubStats } from './stats.js'
 import { resolveStreamName, type StreamOptions } from './stream/options.js'
 import { Stream } from './stream/stream.js'
 import { Streams } from './stream/streams.js'
@@ -69,6 +70,12 @@ export class PubSub {
    */
   stream<T = unknown>(name: string, options: StreamOptions<T> = {}): Stream<T> {
     return new Stream(resolveStreamName(name), options, this.#streams, appendTracer)
+  }
+
+  /** Tells how streams, groups, and the way messages take are doing. Costs a look at each stream and group. */
+  stats(): Promise<PubSubStats> {
+    this.#assertOpen()
+    return pubSubStats(this.#streams.db)
   }
 
   /** Adds a listener and returns the function that removes it. */

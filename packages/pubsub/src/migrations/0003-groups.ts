@@ -3,6 +3,8 @@ import { dropFunction } from './fragments.js'
 import { groupFunctions } from './functions/groups.js'
 import { orderedFunctions } from './functions/ordered.js'
 import { sharedFunctions } from './functions/shared.js'
+import { statsFunctions } from './functions/stats.js'
+import { trimFunctions } from './functions/trim.js'
 
 /**
  * Groups of consumers.
@@ -83,5 +85,11 @@ export const groups: Migration = {
 }
 
 function functions(s: string): string[] {
-  return [...groupFunctions(s), ...orderedFunctions(s), ...sharedFunctions(s)]
+  return [
+    ...groupFunctions(s),
+    ...orderedFunctions(s),
+    ...sharedFunctions(s),
+    ...trimFunctions(s),
+    ...statsFunctions(s),
+  ]
 }

@@ -9,6 +9,7 @@ import { pubSubError } from '../errors.js'
 import { ConsumerGroup, type OrderedGroup } from '../group/group.js'
 import { type GroupOptions, resolveGroupName, resolveGroupOptions } from '../group/group-options.js'
 import { appendChecked, appendMessages, type StoredMessage } from '../sql/append-messages.js'
+import { dropStream } from '../sql/stream-operations.js'
 import type { Batch, BatchesOptions, ReadOptions, StreamMessage } from './batch.js'
 import { brokenBy } from './discontinuity.js'
 import {
@@ -206,6 +207,17 @@ export class Stream<T = unknown> {
   /** Position after the last message, everything included that was committed before the call. */
   async head(): Promise<string> {
     return (await this.read({ after: 'latest', limit: 1 })).next
+  }
+
+  /**
+   * Drops the stream with its messages and groups. Whoever follows it ends with PUBSUB_NOT_FOUND; an append makes a new one, whose offsets
+   * begin at 1.
+   */
+  async drop(): Promise<void> {
+    const { db } = this.#streams
+    await db.query(dropStream(db.schema, await this.open()))
+    this.#opening = undefined
+    this.#streams.nudge()
   }
 
   /** @internal The stream's number, once it is there. */

@@ -11,6 +11,7 @@ import { pubSubError } from '../errors.js'
 import type { Consumer } from '../group/consumer.js'
 import { migrations } from '../migrations/index.js'
 import { openStream } from '../sql/open-stream.js'
+import { trimStreams } from '../sql/stream-operations.js'
 import { Appender } from './appender.js'
 import { StreamReader } from './reader.js'
 import { Sequencer } from './sequencer.js'
@@ -25,6 +26,9 @@ const LOOKING = 'streams'
 const TAKEN_MS = 1000
 /** A tick of which nothing was heard for this long is told of by another. */
 const UNTOLD_MS = 300
+/** How often what is kept no longer is taken away, and how often while there is more of it. */
+const TRIM_MS = 15_000
+const TRIM_AGAIN_MS = 50
 
 type Told = readonly [tick: number, heads: Readonly<Record<string, number>> | null]
 
@@ -38,6 +42,7 @@ export class Streams {
   readonly onError: (error: unknown) => void
   readonly #readers = new Map<number, StreamReader>()
   readonly #looking: Loop
+  readonly #trimming: Loop
   #followers = 0
   #closed = false
   #listening: Promise<() => Promise<void>> | undefined
@@ -56,6 +61,7 @@ export class Streams {
       onError,
     })
     this.appender = new Appender(db, () => this.sequencer.ring())
+    this.#trimming = new Loop({ interval: TRIM_MS, run: () => this.#trim(), onError })
     this.#looking = new Loop({ interval: IDLE_MS, run: async () => this.#look(), onError })
   }
 
@@ -73,6 +79,7 @@ export class Streams {
   async open(name: string, settings: string): Promise<number> {
     await this.db.migrator.ensure(migrations)
     const [row] = await this.db.query(openStream(this.db.schema, name, settings))
+    if (!this.#closed) this.#trimming.start()
     return (row as { id: number }).id
   }
 
@@ -121,6 +128,7 @@ export class Streams {
   async close(): Promise<void> {
     await Promise.all([...this.consumers].map((consumer) => consumer.close()))
     this.#closed = true
+    await this.#trimming.stop()
     await this.#rest()
     await this.sequencer.close()
     for (const reader of this.#readers.values()) reader.stale()
@@ -161,6 +169,11 @@ export class Streams {
     }
     this.sequencer.ring()
     return busy ? BUSY_MS : IDLE_MS
+  }
+
+  async #trim(): Promise<number> {
+    const [row] = await this.db.query(trimStreams(this.db.schema))
+    return row?.more === true ? TRIM_AGAIN_MS : TRIM_MS
   }
 
   #sequenced(tick: number, heads: Readonly<Record<string, number>>): void {
