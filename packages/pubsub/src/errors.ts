@@ -5,6 +5,7 @@ export type PubSubErrorCode =
   | 'PUBSUB_INVALID_OPTION'
   | 'PUBSUB_INVALID_MESSAGE'
   | 'PUBSUB_SLOW_CONSUMER'
+  | 'PUBSUB_NOT_PRESENT'
   | 'PUBSUB_CLOSED'
 
 /** Makes an error of this package. */

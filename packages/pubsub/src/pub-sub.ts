@@ -2,11 +2,14 @@ import { Database, Emitter, tracer } from '@howdah/core'
 import { Channel } from './channel.js'
 import { pubSubError } from './errors.js'
 import { type PubSubOptions, resolveName } from './options.js'
+import { resolvePresenceText } from './presence/options.js'
+import { Presence } from './presence/presence.js'
+import { Presences } from './presence/presences.js'
 import { Subscriptions } from './subscriptions.js'
 
 /** Events of a {@link PubSub}. */
 export interface PubSubEvents {
-  /** A listener threw. The other listeners received the message all the same. */
+  /** A listener threw, and the others were called all the same; or something failed in the background, which goes on by itself. */
   readonly error: readonly [error: unknown]
 }
 
@@ -31,6 +34,7 @@ const publishTracer = tracer('@howdah/pubsub:publish')
  */
 export class PubSub {
   readonly #subscriptions: Subscriptions
+  readonly #presences: Presences
   readonly #events = new Emitter<PubSubEvents>()
   #closed = false
 
@@ -42,6 +46,7 @@ export class PubSub {
   constructor(options: PubSubOptions) {
     const db = Database.from(options.pool)
     this.#subscriptions = new Subscriptions(db, (error) => this.#events.emit('error', error))
+    this.#presences = new Presences(db, (error) => this.#events.emit('error', error))
   }
 
   /**
@@ -55,6 +60,31 @@ export class PubSub {
     )
   }
 
+  /**
+   * Names a presence: who is there, in all processes. Costs nothing until it is used.
+   *
+   * @throws {@link HowdahError} PUBSUB_INVALID_OPTION when the name is empty, longer than 1000 characters, not well-formed, or holds NUL
+   *
+   * @example
+   * ```ts
+   * import { PubSub } from '@howdah/pubsub'
+   * import { Pool } from 'pg'
+   *
+   * const room = new PubSub({ pool: new Pool() }).presence<{ status: string }>('room:7')
+   * await room.subscribe({
+   *   onJoin: ({ id, data }) => console.log(id, data?.status),
+   *   onLeave: ({ id }) => console.log(id, 'left'),
+   * })
+   * const me = await room.join('ada', { status: 'here' })
+   * await me.update({ status: 'away' })
+   * await me.leave()
+   * ```
+   */
+  presence<T>(name: string): Presence<T> {
+    resolvePresenceText(name, "A presence's name")
+    return new Presence(name, this.#presences, () => this.#assertOpen())
+  }
+
   /** Adds a listener and returns the function that removes it. */
   on<Name extends keyof PubSubEvents>(
     name: Name,
@@ -63,10 +93,10 @@ export class PubSub {
     return this.#events.on(name, listener)
   }
 
-  /** Ends all subscriptions made through this object. The pool stays open. */
+  /** Ends all subscriptions and memberships made through this object. The pool stays open. */
   async close(): Promise<void> {
     this.#closed = true
-    await this.#subscriptions.close()
+    await Promise.all([this.#subscriptions.close(), this.#presences.close()])
   }
 
   /** Closes at the end of an `await using` block. */
