@@ -3,7 +3,7 @@
  *
  * Invariants
  * - Messages are taken from before the first look at the table, so nothing falls between the two. Of one membership the higher version
- *   holds, whichever way it came; what a message said while a look was under way holds against that look.
+ *   holds, whichever way it came, and the end of it is its last: who left while a look was under way is not brought back by it.
  * - Who is told to have left has left at once. Who is only missing (its hub is not among the living, or a look does not find it) is in doubt
  *   for `DOUBT_MS`, for its process may be about to connect again.
  * - Listeners are told of members, not of memberships: one joins with its first and leaves with its last.
@@ -50,8 +50,8 @@ export class Watch {
   readonly #byId = new Map<string, Map<string, KnownEntry>>()
   readonly #members = new Map<string, KnownMember>()
   readonly #listeners = new Set<MemberListener>()
-  /** Versions that messages told of during the look under way. */
-  #told: Map<string, number> | undefined
+  /** Who left during the look under way, which may have seen them before. */
+  #left: Set<string> | undefined
   #looking: Promise<void> | undefined
   #lookAgain = false
   #failed = false
@@ -96,14 +96,12 @@ export class Watch {
   /** Takes a message. */
   receive(change: PresenceChange): void {
     const [token, version, hub] = change
-    this.#told?.set(token, version)
     if (hub === undefined) {
-      // Its version is not known until it is read, so a look under way does not count against it.
-      this.#told?.delete(token)
       void this.look().catch(() => {})
     } else if (hub === null) {
+      this.#left?.add(token)
       const known = this.#entries.get(token)
-      if (known === undefined || known.version > version) return
+      if (known === undefined) return
       this.#drop(known)
       this.#compose(known.id)
     } else {
@@ -135,34 +133,33 @@ export class Watch {
     try {
       do {
         this.#lookAgain = false
-        this.#told = new Map()
+        this.#left = new Set()
         this.#failed = true
         const rows = await this.#list()
         this.#failed = false
         this.#hidden = rows.some(({ state }) => state === 'quiet')
-        this.#compare(rows, this.#told)
+        this.#compare(rows, this.#left)
       } while (this.#lookAgain)
     } finally {
       // No await since the last look at `#lookAgain`, so that no call falls between.
-      this.#told = undefined
+      this.#left = undefined
       this.#looking = undefined
       if (this.toCheck) this.#onMembers()
     }
   }
 
-  #compare(rows: readonly PresenceRow[], told: ReadonlyMap<string, number>): void {
+  #compare(rows: readonly PresenceRow[], left: ReadonlySet<string>): void {
     const found = new Set<string>()
     const changed = new Set<string>()
     for (const { state, data, ...row } of rows) {
-      if (state !== 'alive') continue
+      if (state !== 'alive' || left.has(row.token)) continue
       found.add(row.token)
-      if ((told.get(row.token) ?? -1) >= row.version) continue
       this.#put({ ...row, data: data ?? undefined })
       changed.add(row.id)
     }
     const now = performance.now()
     for (const entry of [...this.#entries.values()]) {
-      if (found.has(entry.token) || told.has(entry.token)) continue
+      if (found.has(entry.token)) continue
       entry.missingSince ??= now
       if (now - entry.missingSince < DOUBT_MS) continue
       this.#drop(entry)
