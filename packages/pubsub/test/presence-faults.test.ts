@@ -129,6 +129,25 @@ describe('presence', () => {
     expect(audience.wrong).toEqual([])
   }, 60_000)
 
+  test('a write that fails is told, and made up for; who failed to join is not there', async () => {
+    const app = new App(database.url)
+    const presence = app.pubsub.presence<number>(name())
+    const [updates, leaves] = await Promise.all(
+      ['updates', 'leaves'].map((id) => presence.join(id, 1)),
+    )
+    const audience = await watch(presence)
+    const rename = (from: string, to: string) =>
+      app.pool.query(`alter table howdah.${from} rename to ${to}`)
+    await rename('presence_member', 'away')
+    const calls = [updates?.update(2), leaves?.leave(), presence.join('fails', 1)]
+    for (const { status } of await Promise.allSettled(calls)) expect(status).toBe('rejected')
+    await eventually(() => app.errors.length).toBeGreaterThanOrEqual(1)
+    await rename('away', 'presence_member')
+    await eventually(() => [...audience.members]).toEqual([['updates', 2]])
+    await presence.join('joins', 3)
+    expect(await idsOf(presence)).toEqual(['joins', 'updates'])
+  })
+
   test('close() ends while the server is frozen', async () => {
     const app = new App(database.url)
     const room = app.pubsub.presence(name())
