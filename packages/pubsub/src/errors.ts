@@ -11,6 +11,7 @@ export type PubSubErrorCode =
   | 'PUBSUB_RESET'
   | 'PUBSUB_LEASE_LOST'
   | 'PUBSUB_SLOW_CONSUMER'
+  | 'PUBSUB_NOT_PRESENT'
   | 'PUBSUB_CLOSED'
 
 /** Makes an error of this package. */

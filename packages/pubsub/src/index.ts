@@ -27,6 +27,13 @@ export type {
   PubSubOptions,
   SubscribeOptions,
 } from './options.js'
+export type { Member } from './presence/member.js'
+export {
+  Membership,
+  Presence,
+  type PresenceListener,
+  type PresenceSubscription,
+} from './presence/presence.js'
 export { PubSub, type PubSubEvents } from './pub-sub.js'
 export type { GroupStats, PubSubStats, StreamStats } from './stats.js'
 export type {

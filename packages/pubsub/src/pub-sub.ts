@@ -2,6 +2,9 @@ import { Database, Emitter, tracer } from '@howdah/core'
 import { Channel } from './channel.js'
 import { pubSubError } from './errors.js'
 import { type PubSubOptions, resolveName } from './options.js'
+import { resolvePresenceText } from './presence/options.js'
+import { Presence } from './presence/presence.js'
+import { Presences } from './presence/presences.js'
 import { type PubSubStats, pubSubStats } from './stats.js'
 import { resolveStreamName, type StreamOptions } from './stream/options.js'
 import { Stream } from './stream/stream.js'
@@ -10,7 +13,7 @@ import { Subscriptions } from './subscriptions.js'
 
 /** Events of a {@link PubSub}. */
 export interface PubSubEvents {
-  /** A listener threw. The other listeners received the message all the same. */
+  /** A listener threw, and the others were called all the same; or something failed in the background, which goes on by itself. */
   readonly error: readonly [error: unknown]
 }
 
@@ -37,6 +40,7 @@ const appendTracer = tracer('@howdah/pubsub:append')
 export class PubSub {
   readonly #subscriptions: Subscriptions
   readonly #streams: Streams
+  readonly #presences: Presences
   readonly #events = new Emitter<PubSubEvents>()
   #closed = false
 
@@ -50,6 +54,7 @@ export class PubSub {
     const onError = (error: unknown) => this.#events.emit('error', error)
     this.#subscriptions = new Subscriptions(db, onError)
     this.#streams = new Streams(db, onError)
+    this.#presences = new Presences(db, onError)
   }
 
   /**
@@ -78,6 +83,31 @@ export class PubSub {
     return pubSubStats(this.#streams.db)
   }
 
+  /**
+   * Names a presence: who is there, in all processes. Costs nothing until it is used.
+   *
+   * @throws {@link HowdahError} PUBSUB_INVALID_OPTION when the name is empty, longer than 1000 characters, not well-formed, or holds NUL
+   *
+   * @example
+   * ```ts
+   * import { PubSub } from '@howdah/pubsub'
+   * import { Pool } from 'pg'
+   *
+   * const room = new PubSub({ pool: new Pool() }).presence<{ status: string }>('room:7')
+   * await room.subscribe({
+   *   onJoin: ({ id, data }) => console.log(id, data?.status),
+   *   onLeave: ({ id }) => console.log(id, 'left'),
+   * })
+   * const me = await room.join('ada', { status: 'here' })
+   * await me.update({ status: 'away' })
+   * await me.leave()
+   * ```
+   */
+  presence<T>(name: string): Presence<T> {
+    resolvePresenceText(name, "A presence's name")
+    return new Presence(name, this.#presences, () => this.#assertOpen())
+  }
+
   /** Adds a listener and returns the function that removes it. */
   on<Name extends keyof PubSubEvents>(
     name: Name,
@@ -86,10 +116,10 @@ export class PubSub {
     return this.#events.on(name, listener)
   }
 
-  /** Ends all subscriptions made through this object. The pool stays open. */
+  /** Ends all subscriptions and memberships made through this object. The pool stays open. */
   async close(): Promise<void> {
     this.#closed = true
-    await Promise.all([this.#subscriptions.close(), this.#streams.close()])
+    await Promise.all([this.#subscriptions.close(), this.#streams.close(), this.#presences.close()])
   }
 
   /** Closes at the end of an `await using` block. */

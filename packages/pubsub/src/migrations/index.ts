@@ -1,6 +1,10 @@
 import type { MigrationSet } from '@howdah/core'
 import { streams } from './0002-streams.js'
 import { groups } from './0003-groups.js'
+import { presence } from './0004-presence.js'
 
-/** The tables of `@howdah/pubsub`, step by step. */
-export const migrations: MigrationSet = { package: 'pubsub', migrations: [streams, groups] }
+/** Tables of `@howdah/pubsub`, for `db.migrator` and for the DBA who wants to see the SQL first. */
+export const migrations: MigrationSet = {
+  package: 'pubsub',
+  migrations: [streams, groups, presence],
+}
