@@ -1,4 +1,5 @@
 import { createServer } from 'node:http'
+import { setTimeout as later } from 'node:timers/promises'
 import { PubSub } from '@howdah/pubsub'
 import { createClient } from '@redis/client'
 import { createAdapter } from '@socket.io/postgres-adapter'
@@ -134,7 +135,9 @@ async function socketIo({ databaseUrl }: Servers): Promise<Transport> {
     publish: async (channel, message) => io.serverSideEmit(channel, message),
     async subscribe(channel, onMessage) {
       io.on(channel, onMessage)
-      return undefined as never
+      // Nothing else says that it listens; the other process is heard of by its heartbeat.
+      while ((await io.of('/').adapter.serverCount()) < 2) await later(20)
+      return async () => io.off(channel, onMessage)
     },
     async close() {
       await io.close()
