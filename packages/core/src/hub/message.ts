@@ -17,6 +17,8 @@ export interface Address {
   /** JSON of kind and name, with a comma between them. */
   readonly json: string
   readonly bytes: number
+  /** Bytes of JSON that a payload may take. */
+  readonly room: number
 }
 
 /** One message ready to be sent. */
@@ -39,7 +41,8 @@ export function addressOf(kind: string, name: string): Address {
   }
   // JSON.stringify escapes NUL and lone surrogates, so any string is safe to send.
   const json = `${JSON.stringify(kind)},${JSON.stringify(name)}`
-  return { json, bytes: Buffer.byteLength(json) }
+  const bytes = Buffer.byteLength(json)
+  return { json, bytes, room: MAX_MESSAGE_BYTES - bytes - AROUND_BYTES }
 }
 
 /**

@@ -1,6 +1,10 @@
 import type { MigrationSet } from '../migrator/migration.js'
 import { hubTables } from './0001-hub.js'
 import { hubTell } from './0002-hub-tell.js'
+import { hubPost } from './0003-hub-post.js'
 
 /** The tables that core itself keeps. */
-export const coreMigrations: MigrationSet = { package: 'core', migrations: [hubTables, hubTell] }
+export const coreMigrations: MigrationSet = {
+  package: 'core',
+  migrations: [hubTables, hubTell, hubPost],
+}
