@@ -27,9 +27,7 @@ class Batch {
   /** Whether it is to go without this message. */
   isFullFor({ bytes }: EncodedMessage): boolean {
     const { length } = this.messages
-    return (
-      length > 0 && (length >= BATCH_MESSAGES || this.bytes + bytes + length > MAX_MESSAGE_BYTES)
-    )
+    return length > 0 && (length >= BATCH_MESSAGES || this.bytes + bytes > MAX_MESSAGE_BYTES)
   }
 }
 
@@ -89,12 +87,7 @@ export class Outbox {
 
   async #run(): Promise<void> {
     for (let batch = this.#take(); batch !== undefined; batch = this.#take()) {
-      try {
-        await this.#send(batch.messages)
-        batch.resolve()
-      } catch (error) {
-        batch.reject(error)
-      }
+      await this.#send(batch.messages).then(batch.resolve, batch.reject)
     }
     this.#running = undefined
   }

@@ -8,6 +8,9 @@ import type { Migration } from '../migrator/migration.js'
 const PART_BYTES = MAX_NOTIFICATION_BYTES - 48
 
 /**
+ * `hub_keep(notifications)` keeps what is sent for processes that poll. The hub's own statement calls it where there are any, and does the rest of
+ * `hub_send` in plain SQL: measured on PostgreSQL 18, a function of plpgsql takes 30 microseconds in each statement of a session that has rested.
+ *
  * Lets SQL send to the hub what is to be received each on its own, up to a mebibyte: `hub_post(kind, name, payload)`, where the payload is JSON.
  * It goes out with the transaction it is called in. Equal bells of `hub_tell` in one transaction become one, which is what they are for; equal messages
  * must not, so that each has an id here.
@@ -16,10 +19,21 @@ export const hubPost: Migration = {
   version: 3,
   name: 'hub-post',
   up: (s) => [
+    /* sql */ `create function ${s}.hub_keep(notifications text[]) returns void
+      language sql set search_path = pg_catalog, pg_temp as ${literal(keep(s))}`,
     /* sql */ `create function ${s}.hub_post(kind text, name text, payload text) returns void
       language plpgsql set search_path = pg_catalog, pg_temp as ${literal(post(s))}`,
   ],
-  down: (s) => [`drop function ${s}.hub_post(text, text, text)`],
+  down: (s) => [
+    `drop function ${s}.hub_post(text, text, text)`,
+    `drop function ${s}.hub_keep(text[])`,
+  ],
+}
+
+function keep(s: string): string {
+  return /* sql */ `
+insert into ${s}.hub_message (payloads, bytes)
+values (notifications, octet_length(array_to_string(notifications, '')))`
 }
 
 /** The envelope of version 1, cut as `toNotifications` cuts it. */
