@@ -37,6 +37,11 @@ export interface Scenario {
   readonly peers: readonly [Contender, ...Contender[]]
   /** Further figures, each with the name of the peer it compares with. */
   readonly figures?: Readonly<Record<string, string>> | undefined
+  /**
+   * Peers of one kind that the figure compares with together: in each round with the one that did best. They come before the others in the
+   * report, as one more row.
+   */
+  readonly best?: { readonly name: string; readonly peers: readonly string[] } | undefined
   /** What is divided, ours by theirs: operations per second, or a latency, where less is better. @defaultValue `'throughput'` */
   readonly compares?: Compared | undefined
 }

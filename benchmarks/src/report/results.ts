@@ -50,8 +50,16 @@ export function summarize(scenario: Scenario, rounds: readonly Round[][]): Scena
     return compares === 'latency' ? round.p50Ms : round.p99Ms
   }
   const ours = (rounds[0] ?? []).map(compared)
-  const contenders = [scenario.ours, ...scenario.peers].map(({ name }, at) => {
-    const all = rounds[at] ?? []
+  const measured = [scenario.ours, ...scenario.peers].map(({ name }, at) => ({
+    name,
+    all: rounds[at] ?? [],
+  }))
+  if (scenario.best !== undefined) {
+    const { name, peers } = scenario.best
+    const together = measured.filter((one) => peers.includes(one.name)).map(({ all }) => all)
+    measured.splice(1, 0, { name, all: bestRounds(together, compared, compares !== 'throughput') })
+  }
+  const contenders = measured.map(({ name, all }) => {
     const middle = (pick: (round: Round) => number) => spread(all.map(pick)).median
     return {
       name,
@@ -66,6 +74,23 @@ export function summarize(scenario: Scenario, rounds: readonly Round[][]): Scena
     }
   })
   return { figure, title, callers, compares, figures, contenders }
+}
+
+/** Of several contenders, the round of the one that did best, round by round. */
+function bestRounds(
+  contenders: readonly (readonly Round[])[],
+  compared: (round: Round) => number,
+  lessIsBetter: boolean,
+): Round[] {
+  const better = (one: Round, two: Round) => compared(one) < compared(two) === lessIsBetter
+  return contenders.reduce<Round[]>(
+    (best, all) =>
+      all.map((round, at) => {
+        const before = best[at]
+        return before === undefined || better(round, before) ? round : before
+      }),
+    [],
+  )
 }
 
 /** The line that tools read: each figure is ours over the first peer, or over the one it names. */

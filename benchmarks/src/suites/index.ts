@@ -2,7 +2,8 @@ import type { Suite } from '../suite.js'
 import { cache } from './cache.js'
 import { core } from './core.js'
 import { lanes } from './lanes.js'
+import { pubsub } from './pubsub.js'
 import { queue } from './queue.js'
 import { queueFlat } from './queue-flat.js'
 
-export const suites: readonly Suite[] = [core, lanes, cache, queue, queueFlat]
+export const suites: readonly Suite[] = [core, lanes, cache, queue, queueFlat, pubsub]

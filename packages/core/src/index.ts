@@ -25,6 +25,7 @@ export { type CoreErrorCode, HowdahError, isHowdahError, sqlState } from './erro
 export { Emitter, type EventMap } from './events.js'
 export type { HoldResult, Hub, HubEvents, HubState, HubStats, SendOptions } from './hub/hub.js'
 export type { HubOptions, ResolvedHubOptions } from './hub/hub-options.js'
+export type { Address } from './hub/message.js'
 export type { HubHandler } from './hub/registration.js'
 export { ident, literal } from './ident.js'
 export { encodeJson } from './json.js'

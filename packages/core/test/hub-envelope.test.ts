@@ -24,7 +24,7 @@ function notificationsOf(payload: unknown, seq = 1, limit = MAX_NOTIFICATION_BYT
 
 function received(notifications: readonly string[]): unknown[] {
   const inbox = new Inbox()
-  return notifications.flatMap((text) => inbox.accept(text)).map(({ payload }) => payload)
+  return notifications.flatMap((text) => inbox.accept(text)).flatMap(({ payloads }) => payloads)
 }
 
 test('every size around the limit comes through whole, whatever bytes its characters take', () => {
@@ -84,7 +84,7 @@ test('whatever is mixed between the parts, no message comes out wrong, and the n
       const out: unknown[] = []
       for (const text of [...mixture, ...notificationsOf('z'.repeat(30_000), 9)]) {
         try {
-          out.push(...inbox.accept(text).map(({ payload }) => payload))
+          out.push(...inbox.accept(text).flatMap(({ payloads }) => payloads))
         } catch (error) {
           expect(error).toMatchObject({ code: 'CORE_HUB_MALFORMED' })
         }
@@ -106,7 +106,7 @@ test('parts that never end hold no more memory than the largest message', () => 
 })
 
 test('an envelope of another version is named as such', () => {
-  expect(() => decodeEnvelope(`[2,"${HUB}",1,[]]`)).toThrow(/version 2/)
+  expect(() => decodeEnvelope(`[3,"${HUB}",1,[]]`)).toThrow(/version 3/)
 })
 
 test('a channel fits into 63 bytes for any schema, and differs for each', () => {

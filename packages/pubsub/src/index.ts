@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export { Channel, type Subscription } from './channel.js'
+export { Channel } from './channel.js'
 export type { PubSubErrorCode } from './errors.js'
 export type { Consumer } from './group/consumer.js'
 export {
@@ -20,13 +20,16 @@ export type {
   GroupOptions,
   OrderedDelivery,
 } from './group/group-options.js'
+export type { MessageContext } from './listeners.js'
 export { migrations } from './migrations/index.js'
 export type {
+  ChannelOptions,
   MessagesOptions,
   PublishOptions,
   PubSubOptions,
   SubscribeOptions,
 } from './options.js'
+export { Pattern, type PatternMessage } from './pattern.js'
 export type { Member } from './presence/member.js'
 export {
   Membership,
@@ -57,3 +60,4 @@ export type {
 } from './stream/options.js'
 export { Stream } from './stream/stream.js'
 export type { StreamSubscription } from './stream/subscriber.js'
+export type { Subscription } from './subscription.js'

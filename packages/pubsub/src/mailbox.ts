@@ -1,20 +1,24 @@
 import { pubSubError } from './errors.js'
 
 /**
- * Messages that wait for one reader.
+ * Messages that wait for one reader, and gaps between them.
  *
- * Invariants: at most `limit` messages are kept; the reader receives them in the order they came, and learns of an overflow after the ones that
- * were kept; once ended nothing is added.
+ * Invariants: at most `limit` messages are kept; the reader receives them in the order they came, hears of a gap before the first message that came after
+ * it, and learns of an overflow after the ones that were kept; once ended nothing is added.
  */
+const GAP: unique symbol = Symbol('gap')
+
 export class Mailbox<T> {
   readonly #limit: number
-  readonly #messages: T[] = []
+  readonly #onGap: () => unknown
+  readonly #messages: (T | typeof GAP)[] = []
   #ended = false
   #failure: unknown
   #wake: (() => void) | undefined
 
-  constructor(limit: number) {
+  constructor(limit: number, onGap: () => unknown) {
     this.#limit = limit
+    this.#onGap = onGap
   }
 
   /** Adds a message, or ends the mailbox with an error when it is full. */
@@ -33,6 +37,13 @@ export class Mailbox<T> {
     this.#wake?.()
   }
 
+  /** Notes that messages may be missing here. */
+  addGap(): void {
+    if (this.#ended || this.#messages.at(-1) === GAP) return
+    this.#messages.push(GAP)
+    this.#wake?.()
+  }
+
   /** Ends the reading, with an error where one is given. */
   end(failure?: unknown): void {
     if (this.#ended) return
@@ -44,7 +55,11 @@ export class Mailbox<T> {
   /** Reads until the end. */
   async *read(): AsyncGenerator<T, void, void> {
     for (;;) {
-      while (this.#messages.length > 0) yield this.#messages.shift() as T
+      while (this.#messages.length > 0) {
+        const next = this.#messages.shift() as T | typeof GAP
+        if (next === GAP) this.#onGap()
+        else yield next
+      }
       if (this.#ended) break
       await new Promise<void>((resolve) => {
         this.#wake = resolve

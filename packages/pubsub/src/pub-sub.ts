@@ -1,10 +1,21 @@
 import { Database, Emitter, tracer } from '@howdah/core'
-import { Channel } from './channel.js'
+import { Channel, type ChannelParts } from './channel.js'
 import { pubSubError } from './errors.js'
-import { type PubSubOptions, resolveName } from './options.js'
+import { destinationOf } from './form.js'
+import {
+  type ChannelOptions,
+  type PubSubOptions,
+  resolveChannelOptions,
+  resolveMaxMessageBytes,
+  resolveName,
+  resolvePattern,
+} from './options.js'
+import { Pattern } from './pattern.js'
 import { resolvePresenceText } from './presence/options.js'
 import { Presence } from './presence/presence.js'
 import { Presences } from './presence/presences.js'
+import { Publisher } from './publisher.js'
+import { Spill } from './spill.js'
 import { type PubSubStats, pubSubStats } from './stats.js'
 import { resolveStreamName, type StreamOptions } from './stream/options.js'
 import { Stream } from './stream/stream.js'
@@ -13,7 +24,10 @@ import { Subscriptions } from './subscriptions.js'
 
 /** Events of a {@link PubSub}. */
 export interface PubSubEvents {
-  /** A listener threw, and the others were called all the same; or something failed in the background, which goes on by itself. */
+  /**
+   * A listener threw, and the others were called all the same; a message could not be sent after its transaction had committed; a large one could not
+   * be fetched, and was told as a gap; or something else failed in the background, which goes on by itself.
+   */
   readonly error: readonly [error: unknown]
 }
 
@@ -38,34 +52,55 @@ const appendTracer = tracer('@howdah/pubsub:append')
  * ```
  */
 export class PubSub {
+  readonly #db: Database
+  readonly #maxMessageBytes: number
+  readonly #spill: Spill
   readonly #subscriptions: Subscriptions
   readonly #streams: Streams
   readonly #presences: Presences
+  readonly #parts: ChannelParts
   readonly #events = new Emitter<PubSubEvents>()
   #closed = false
 
   /**
    * Checks the options; does no I/O.
    *
-   * @throws {@link HowdahError} CORE_INVALID_SOURCE
+   * @throws {@link HowdahError} CORE_INVALID_SOURCE, PUBSUB_INVALID_OPTION
    */
   constructor(options: PubSubOptions) {
-    const db = Database.from(options.pool)
+    this.#maxMessageBytes = resolveMaxMessageBytes(options.maxMessageBytes)
+    this.#db = Database.from(options.pool)
     const onError = (error: unknown) => this.#events.emit('error', error)
-    this.#subscriptions = new Subscriptions(db, onError)
-    this.#streams = new Streams(db, onError)
-    this.#presences = new Presences(db, onError)
+    this.#spill = new Spill(this.#db)
+    this.#subscriptions = new Subscriptions(this.#db, this.#spill, onError)
+    this.#streams = new Streams(this.#db, onError)
+    this.#presences = new Presences(this.#db, onError)
+    this.#parts = {
+      publisher: new Publisher(this.#db, this.#spill, onError),
+      subscriptions: this.#subscriptions,
+      tracer: publishTracer,
+      assertOpen: () => this.#assertOpen(),
+    }
   }
 
   /**
    * Names a channel. Costs nothing until it is used.
    *
-   * @throws {@link HowdahError} PUBSUB_INVALID_OPTION when the name is empty, longer than 1000 characters, or not well-formed
+   * @throws {@link HowdahError} PUBSUB_INVALID_OPTION when the name is empty, longer than 65,536 characters, or not well-formed, or an option is not valid
    */
-  channel<T>(name: string): Channel<T> {
-    return new Channel(resolveName(name), this.#subscriptions, publishTracer, () =>
-      this.#assertOpen(),
-    )
+  channel<T>(name: string, options: ChannelOptions<T> = {}): Channel<T> {
+    const resolved = resolveChannelOptions(options, { maxMessageBytes: this.#maxMessageBytes })
+    return new Channel<T>(destinationOf(this.#db.hub, resolveName(name)), resolved, this.#parts)
+  }
+
+  /**
+   * Names all channels that match a pattern of Redis: `*` for any characters, `?` for one, `[a-c]`, `[^x]`, and a backslash before what is to be
+   * taken as it is.
+   *
+   * @throws {@link HowdahError} PUBSUB_INVALID_OPTION when the pattern is empty, longer than 1000 characters, or not well-formed
+   */
+  pattern<T>(glob: string): Pattern<T> {
+    return new Pattern<T>(resolvePattern(glob), this.#subscriptions, this.#parts.assertOpen)
   }
 
   /**
@@ -120,6 +155,7 @@ export class PubSub {
   async close(): Promise<void> {
     this.#closed = true
     await Promise.all([this.#subscriptions.close(), this.#streams.close(), this.#presences.close()])
+    this.#spill.close()
   }
 
   /** Closes at the end of an `await using` block. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Stream } from '../src/index.js'
-import { Bench, deferred } from './support.js'
+import { Bench, deferred } from './streams-support.js'
 
 const bench = new Bench()
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Bench, payloads } from './support.js'
+import { Bench, payloads } from './streams-support.js'
 
 const bench = new Bench()
 

@@ -3,7 +3,7 @@ import { testDatabase, waitFor } from '@howdah/testkit'
 import type pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import type { Stream, StreamMessage } from '../src/index.js'
-import { Bench } from './support.js'
+import { Bench } from './streams-support.js'
 
 const bench = new Bench()
 const WRITERS = 16

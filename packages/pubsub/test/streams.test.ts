@@ -2,7 +2,7 @@ import { Database, isHowdahError } from '@howdah/core'
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import type { StreamMessage } from '../src/index.js'
-import { Bench, payloads } from './support.js'
+import { Bench, payloads } from './streams-support.js'
 
 const bench = new Bench()
 

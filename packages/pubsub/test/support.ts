@@ -1,57 +1,87 @@
-import { Database } from '@howdah/core'
+import { Database, type DatabaseOptions } from '@howdah/core'
 import { type TestDatabase, testDatabase } from '@howdah/testkit'
 import type pg from 'pg'
-import { afterAll, afterEach, beforeAll } from 'vitest'
-import { PubSub, type StreamMessage } from '../src/index.js'
+import type { PoolConfig } from 'pg'
+import { afterAll, afterEach, beforeAll, expect } from 'vitest'
+import { PubSub, type PubSubOptions } from '../src/index.js'
 
-/** The database of one test file, and what its tests make: each pool stands for a process. */
+/** Takes no connection for dead that is only slow, on a busy machine. */
+const STEADY: DatabaseOptions = { hub: { liveness: '1m', reconnectMax: '200ms' } }
+
+/** The parts of a test file: its database, and PubSubs on it as processes of an application would have them. */
 export class Bench {
-  database!: TestDatabase
-  pools!: readonly [pg.Pool, pg.Pool]
-  #made = 0
-  readonly #open: PubSub[] = []
+  #database: TestDatabase | undefined
+  readonly #closing: (() => Promise<unknown>)[] = []
+  #names = 0
 
-  constructor() {
-    beforeAll(async () => {
-      this.database = await testDatabase()
-      this.pools = [this.database.pool(), this.database.pool()]
-    })
-    afterEach(async () => {
-      await Promise.all(this.#open.splice(0).map((each) => each.close()))
-    })
-    afterAll(async () => {
-      await Promise.all(this.pools.map((pool) => Database.from(pool).close()))
-      await this.database.close()
-    })
+  get database(): TestDatabase {
+    if (this.#database === undefined) throw new Error('It is there from beforeAll on.')
+    return this.#database
   }
 
-  /** A PubSub on one of two pools, closed after the test. */
-  pubSub(process: 0 | 1 = 0): PubSub {
-    const made = new PubSub({ pool: this.pools[process] })
-    this.#open.push(made)
-    return made
+  /** Runs with the test file. */
+  use(open: () => Promise<TestDatabase> = () => testDatabase()): this {
+    beforeAll(async () => {
+      this.#database = await open()
+    })
+    afterEach(() => this.#close())
+    afterAll(async () => {
+      await this.#close()
+      await this.#database?.close()
+    })
+    return this
+  }
+
+  /** A PubSub with a pool of its own, until the test ends. */
+  process(
+    options: Omit<PubSubOptions, 'pool'> = {},
+    database: DatabaseOptions = {},
+    config: PoolConfig = {},
+  ): Process {
+    const pool = this.database.pool(config)
+    const hub = { ...STEADY.hub, ...database.hub }
+    const db = Database.from(pool, { ...database, hub })
+    const pubsub = new PubSub({ ...options, pool: db })
+    this.#closing.push(async () => {
+      await pubsub.close()
+      await db.close()
+      await pool.end()
+    })
+    return { pool, db, pubsub }
   }
 
   /** A name no other test has. */
-  fresh(): string {
-    return `test-${++this.#made}`
+  name(prefix = 'channel'): string {
+    return `${prefix}-${++this.#names}`
   }
 
-  async rows<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {
-    return (await this.pools[0].query<Row>(text, values)).rows
+  async #close(): Promise<void> {
+    await Promise.all(this.#closing.splice(0).map((close) => close()))
   }
 }
 
-/** What messages say, in their order. */
-export function payloads<T>(messages: readonly StreamMessage<T>[]): T[] {
-  return messages.map(({ payload }) => payload)
+export interface Process {
+  readonly pool: pg.Pool
+  readonly db: Database
+  readonly pubsub: PubSub
 }
 
-/** A promise and what settles it. */
-export function deferred<T = void>() {
-  let resolve: (value: T) => void = () => {}
-  const promise = new Promise<T>((yes) => {
-    resolve = yes
-  })
-  return { promise, resolve }
+/** Notes what a subscriber is told, in order. */
+export class Recorder<T = unknown> {
+  readonly log: (T | 'gap')[] = []
+
+  readonly listener = (message: T): void => {
+    this.log.push(message)
+  }
+
+  readonly options = {
+    onGap: (): void => {
+      this.log.push('gap')
+    },
+  }
+}
+
+/** Looks again and again, for as long as a busy machine may take. */
+export function eventually<T>(look: () => T) {
+  return expect.poll(look, { timeout: 20_000, interval: 5 })
 }

@@ -1,4 +1,10 @@
-import type { PoolClientLike, PoolLike, Queryable, QueryConfigLike } from '../queryable.js'
+import type {
+  PoolClientLike,
+  PoolLike,
+  Queryable,
+  QueryConfigLike,
+  QueryResultLike,
+} from '../queryable.js'
 import type { Statement } from '../statement.js'
 import { type DirectConnection, type Driver, transactionAborted } from './driver.js'
 import {
@@ -50,19 +56,43 @@ export function config({ name, text, values }: Statement, prepare: boolean): Que
 
 /**
  * Does what `pool.query()` does, except that a connection outlives a statement that the server refused: the pool's own closes
- * it, so that each duplicate key would cost a new connection.
+ * it, so that each duplicate key would cost a new connection. The statement goes out in the turn in which the pool gives the connection.
  */
-async function query(pool: PoolLike, config: QueryConfigLike): Promise<unknown[]> {
-  const { client, release } = await checkOut(pool)
-  let failure: unknown
-  try {
-    return (await client.query(config)).rows
-  } catch (error) {
-    if ((error as { severity?: unknown } | undefined)?.severity !== 'ERROR') failure = error
-    throw error
-  } finally {
-    release(failure)
-  }
+function query(pool: PoolLike, config: QueryConfigLike): Promise<unknown[]> {
+  return new Promise((resolve, reject) => {
+    connect(
+      pool,
+      (client) => {
+        let lostTo: unknown
+        const onError = (error: unknown) => {
+          lostTo = error
+        }
+        const emitter = client as Emitting
+        emitter.on?.('error', onError)
+        const release = (failure: unknown) => {
+          emitter.off?.('error', onError)
+          client.release(failure instanceof Error ? failure : failure !== undefined)
+        }
+        run(client, config).then(
+          ({ rows }) => {
+            release(lostTo)
+            resolve(rows)
+          },
+          (error) => {
+            const refused = (error as { severity?: unknown } | undefined)?.severity === 'ERROR'
+            release(refused ? lostTo : error)
+            reject(error)
+          },
+        )
+      },
+      reject,
+    )
+  })
+}
+
+/** A client may throw instead of rejecting. */
+async function run(client: PoolClientLike, config: QueryConfigLike): Promise<QueryResultLike> {
+  return client.query(config)
 }
 
 async function transaction<T>(
@@ -102,19 +132,19 @@ type Emitting = Partial<Pick<NodeJS.EventEmitter, 'on' | 'off'>>
  * Calls `onTaken` in the same turn in which the pool takes its own listener from the client: a promise is told a moment later, and the
  * server may go in between.
  */
-async function connect(pool: PgPool, onTaken: (client: Emitting) => void): Promise<PoolClientLike> {
+function connect(
+  pool: PgPool,
+  onTaken: (client: PoolClientLike) => void,
+  onFailed: (error: unknown) => void,
+): void {
   if (pool.Client === undefined) {
-    const client = await pool.connect()
-    onTaken(client as Emitting)
-    return client
+    pool.connect().then(onTaken, onFailed)
+    return
   }
-  return new Promise((resolve, reject) => {
-    const connectWith = pool.connect.bind(pool) as unknown as ConnectWithCallback
-    connectWith((error, client) => {
-      if (client === undefined) return reject(error)
-      onTaken(client as Emitting)
-      resolve(client)
-    })
+  const connectWith = pool.connect.bind(pool) as unknown as ConnectWithCallback
+  connectWith((error, client) => {
+    if (client === undefined) onFailed(error)
+    else onTaken(client)
   })
 }
 
@@ -134,7 +164,14 @@ async function checkOut(pool: PoolLike) {
       resolve()
     }
   })
-  const client = await connect(pool, (emitter) => emitter.on?.('error', onError))
+  const client = await new Promise<PoolClientLike>((resolve, reject) => {
+    const onTaken = (taken: PoolClientLike) => {
+      const emitter = taken as Emitting
+      emitter.on?.('error', onError)
+      resolve(taken)
+    }
+    connect(pool, onTaken, reject)
+  })
   const emitter = client as Emitting
   /** Gives the client back; the pool drops a connection that failed. */
   const release = (failure: unknown = lostTo) => {

@@ -1,10 +1,10 @@
 import { HowdahError } from '../errors.js'
-import type { EncodedMessage } from './message.js'
-import { fitting } from './outbox.js'
+import { type EncodedMessage, MAX_MESSAGE_BYTES } from './message.js'
 
 /** Least time between two statements, in milliseconds. */
 const PACE_MS = 3
 const WAITING_NAMES = 100_000
+const STATEMENT_NAMES = 1000
 
 /**
  * Sends doorbells: the first at once, then at most one statement every 3 ms, each with all names that rang meanwhile, every name
@@ -28,14 +28,14 @@ export class Doorbell {
 
   /** @throws {@link HowdahError} CORE_OVERLOADED when too many different names wait already */
   ring(message: EncodedMessage): void {
-    if (this.#waiting.has(message.json)) return
+    if (this.#waiting.has(message.to.json)) return
     if (this.#waiting.size >= WAITING_NAMES) {
       throw new HowdahError(
         'CORE_OVERLOADED',
         'Too many doorbells wait to be sent, and one was dropped. The database does not keep up.',
       )
     }
-    this.#waiting.set(message.json, message)
+    this.#waiting.set(message.to.json, message)
     this.#running ??= Promise.resolve().then(() => this.#run())
   }
 
@@ -63,8 +63,15 @@ export class Doorbell {
   }
 
   #take(): EncodedMessage[] {
-    const batch = [...this.#waiting.values()].slice(0, fitting(this.#waiting.values()))
-    for (const { json } of batch) this.#waiting.delete(json)
+    const batch: EncodedMessage[] = []
+    let bytes = 0
+    for (const message of this.#waiting.values()) {
+      bytes += message.bytes
+      const full = batch.length === STATEMENT_NAMES || bytes > MAX_MESSAGE_BYTES
+      if (full && batch.length > 0) break
+      batch.push(message)
+    }
+    for (const { to } of batch) this.#waiting.delete(to.json)
     return batch
   }
 }

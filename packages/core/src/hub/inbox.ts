@@ -7,7 +7,7 @@
  */
 import { HowdahError } from '../errors.js'
 import { decodeEnvelope, decodePart, MAX_PARTS, type Part } from './envelope.js'
-import type { Message } from './message.js'
+import type { Messages } from './message.js'
 
 /** Puts the messages of one transport together. */
 export class Inbox {
@@ -20,7 +20,7 @@ export class Inbox {
    *
    * @throws {@link HowdahError} CORE_HUB_MALFORMED when it is nothing a hub sends
    */
-  accept(notification: string): readonly Message[] {
+  accept(notification: string): readonly Messages[] {
     if (notification.startsWith('?')) return []
     if (!notification.startsWith('~')) {
       this.#clear()
@@ -34,7 +34,7 @@ export class Inbox {
     return this.#add(part, notification)
   }
 
-  #add(part: Part, notification: string): readonly Message[] {
+  #add(part: Part, notification: string): readonly Messages[] {
     if (part.index === 0) {
       this.#of = part.of
       this.#count = part.count
@@ -62,7 +62,7 @@ export class Inbox {
   }
 }
 
-function decode(envelope: string): Message[] {
+function decode(envelope: string): Messages[] {
   try {
     return decodeEnvelope(envelope)
   } catch (error) {

@@ -13,7 +13,7 @@ import type { Driver } from '../drivers/driver.js'
 import { Inbox } from './inbox.js'
 import { openListening } from './listening.js'
 import type { Locks } from './locks.js'
-import type { Message } from './message.js'
+import type { Messages } from './message.js'
 import { openPolling } from './polling.js'
 import { PoolQueries } from './pool-queries.js'
 import type { Transport, TransportContext } from './transport.js'
@@ -22,7 +22,7 @@ import { aborted, sleep } from './wait.js'
 /** What a {@link Link} tells the hub. */
 export interface LinkEvents {
   onState(state: 'idle' | 'connecting' | 'listening' | 'polling', reason?: string): void
-  onMessage(message: Message): void
+  onMessages(messages: Messages): void
   onUp(): void
   onDown(): void
   onGap(): void
@@ -246,7 +246,7 @@ export class Link {
 
   #receive(inbox: Inbox, notification: string): void {
     try {
-      for (const message of inbox.accept(notification)) this.#events.onMessage(message)
+      for (const messages of inbox.accept(notification)) this.#events.onMessages(messages)
     } catch (error) {
       this.#events.onError(error)
     }

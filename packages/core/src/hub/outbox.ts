@@ -1,3 +1,11 @@
+/**
+ * Sends messages through the pool.
+ *
+ * Invariants
+ * - At most one statement runs at any time, for two could commit in either order. What comes meanwhile shares the next one, so the busier the
+ *   hub, the more a statement carries.
+ * - All messages of a statement have one promise: it is a whole batch that is committed or not.
+ */
 import { HowdahError } from '../errors.js'
 import { type EncodedMessage, MAX_MESSAGE_BYTES } from './message.js'
 
@@ -5,19 +13,29 @@ const BATCH_MESSAGES = 1000
 const WAITING_MESSAGES = 100_000
 const WAITING_BYTES = 64 * 1024 * 1024
 
-interface Waiting {
-  readonly message: EncodedMessage
-  resolve(): void
-  reject(error: unknown): void
+/** Messages that go in one statement. */
+class Batch {
+  readonly messages: EncodedMessage[] = []
+  bytes = 0
+  resolve: () => void = () => {}
+  reject: (error: unknown) => void = () => {}
+  readonly sent = new Promise<void>((resolve, reject) => {
+    this.resolve = resolve
+    this.reject = reject
+  })
+
+  /** Whether it is to go without this message. */
+  isFullFor({ bytes }: EncodedMessage): boolean {
+    const { length } = this.messages
+    return length > 0 && (length >= BATCH_MESSAGES || this.bytes + bytes > MAX_MESSAGE_BYTES)
+  }
 }
 
-/**
- * Sends messages through the pool. At most one statement runs at any time, for two could commit in either order; what comes
- * meanwhile shares the next one, so the busier the hub, the more a statement carries.
- */
 export class Outbox {
   readonly #send: (messages: readonly EncodedMessage[]) => Promise<void>
-  #waiting: Waiting[] = []
+  /** In order; the last takes what comes. */
+  #waiting: Batch[] = []
+  #messages = 0
   #bytes = 0
   #running: Promise<void> | undefined
 
@@ -31,7 +49,7 @@ export class Outbox {
    * @throws {@link HowdahError} CORE_OVERLOADED when too much waits already
    */
   add(message: EncodedMessage): Promise<void> {
-    if (this.#waiting.length >= WAITING_MESSAGES || this.#bytes + message.bytes > WAITING_BYTES) {
+    if (this.#messages >= WAITING_MESSAGES || this.#bytes + message.bytes > WAITING_BYTES) {
       return Promise.reject(
         new HowdahError(
           'CORE_OVERLOADED',
@@ -39,12 +57,18 @@ export class Outbox {
         ),
       )
     }
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ message, resolve, reject })
-      this.#bytes += message.bytes
-      // A microtask later, so that all sends of this tick are there.
-      this.#running ??= Promise.resolve().then(() => this.#run())
-    })
+    let batch = this.#waiting.at(-1)
+    if (batch === undefined || batch.isFullFor(message)) {
+      batch = new Batch()
+      this.#waiting.push(batch)
+    }
+    batch.messages.push(message)
+    batch.bytes += message.bytes
+    this.#messages++
+    this.#bytes += message.bytes
+    // A microtask later, so that all sends of this tick are there.
+    this.#running ??= Promise.resolve().then(() => this.#run())
+    return batch.sent
   }
 
   /** Resolves when nothing waits or is under way. */
@@ -56,39 +80,23 @@ export class Outbox {
   abandon(error: unknown): void {
     const waiting = this.#waiting
     this.#waiting = []
+    this.#messages = 0
     this.#bytes = 0
     for (const { reject } of waiting) reject(error)
   }
 
   async #run(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const batch = this.#take()
-      try {
-        await this.#send(batch.map(({ message }) => message))
-        for (const { resolve } of batch) resolve()
-      } catch (error) {
-        for (const { reject } of batch) reject(error)
-      }
+    for (let batch = this.#take(); batch !== undefined; batch = this.#take()) {
+      await this.#send(batch.messages).then(batch.resolve, batch.reject)
     }
     this.#running = undefined
   }
 
-  #take(): Waiting[] {
-    const next = this.#waiting.slice(0, BATCH_MESSAGES).map(({ message }) => message)
-    const batch = this.#waiting.splice(0, fitting(next))
-    for (const { message } of batch) this.#bytes -= message.bytes
+  #take(): Batch | undefined {
+    const batch = this.#waiting.shift()
+    if (batch === undefined) return undefined
+    this.#messages -= batch.messages.length
+    this.#bytes -= batch.bytes
     return batch
   }
-}
-
-/** How many of the first messages fit into one envelope; at least one. */
-export function fitting(messages: Iterable<EncodedMessage>): number {
-  let count = 0
-  let total = 0
-  for (const { bytes } of messages) {
-    total += bytes + 1
-    if (count > 0 && (count === BATCH_MESSAGES || total > MAX_MESSAGE_BYTES)) break
-    count++
-  }
-  return count
 }

@@ -10,7 +10,7 @@
  * - At most one `onGap` of a handler runs at any time. A slow one holds up its own handler only.
  * - Whatever a handler throws goes to `onError`.
  */
-import type { Message } from './message.js'
+import type { Messages } from './message.js'
 
 /** What a package hands to {@link Hub.register}. */
 export interface HubHandler {
@@ -35,7 +35,8 @@ export class Registration {
   readonly #handler: HubHandler
   readonly #onError: (error: unknown) => void
   #state: 'waiting' | 'live' | 'paused' | 'over' = 'waiting'
-  #buffer: Message[] = []
+  #buffer: Messages[] = []
+  #buffered = 0
   /** Whether `onGap` is to run once more. */
   #owed = false
   /** Whether a transport carries messages. */
@@ -81,23 +82,31 @@ export class Registration {
     this.#owed = true
   }
 
-  deliver(message: Message): void {
-    if (this.#state === 'live') this.#call(message)
-    else if (this.#state === 'paused') this.#hold(message)
+  deliver(messages: Messages): void {
+    if (this.#state === 'live') this.#call(messages)
+    else if (this.#state === 'paused') this.#hold(messages)
   }
 
   /** Nothing more is delivered. A register() that still waits fails with the error. */
   end(error: unknown): void {
     this.#state = 'over'
-    this.#buffer = []
+    this.#takeBuffer()
     this.#settle?.reject(error)
   }
 
-  #hold(message: Message): void {
-    this.#buffer.push(message)
-    if (this.#buffer.length <= BUFFERED_MESSAGES) return
-    this.#buffer = []
+  #hold(messages: Messages): void {
+    this.#buffer.push(messages)
+    this.#buffered += messages.payloads.length
+    if (this.#buffered <= BUFFERED_MESSAGES) return
+    this.#takeBuffer()
     this.#owed = true
+  }
+
+  #takeBuffer(): Messages[] {
+    const held = this.#buffer
+    this.#buffer = []
+    this.#buffered = 0
+    return held
   }
 
   async #catchUp(): Promise<void> {
@@ -115,17 +124,22 @@ export class Registration {
     this.#catchingUp = false
     if (!this.#connected || this.#state !== 'paused') return
     this.#state = 'live'
-    const held = this.#buffer
-    this.#buffer = []
-    for (const message of held) this.deliver(message)
+    for (const messages of this.#takeBuffer()) this.deliver(messages)
   }
 
-  #call({ name, payload }: Message): void {
-    try {
-      const result: unknown = this.#handler.onMessage(name, payload)
-      if (result instanceof Promise) result.catch(this.#onError)
-    } catch (error) {
-      this.#onError(error)
+  /** A handler may end, or be paused, by what it does about a message. */
+  #call({ kind, name, payloads }: Messages): void {
+    for (const [at, payload] of payloads.entries()) {
+      if (this.#state !== 'live') {
+        this.deliver({ kind, name, payloads: payloads.slice(at) })
+        return
+      }
+      try {
+        const result: unknown = this.#handler.onMessage(name, payload)
+        if (result instanceof Promise) result.catch(this.#onError)
+      } catch (error) {
+        this.#onError(error)
+      }
     }
   }
 }

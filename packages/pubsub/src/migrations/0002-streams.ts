@@ -18,7 +18,7 @@ import { sequenceFunctions } from './functions/sequence.js'
  * - `stream_dedup`, `stream_claim`: keys that were appended, and offsets that appends have relied on.
  */
 export const streams: Migration = {
-  version: 1,
+  version: 2,
   name: 'streams',
   up: (s) => [
     /* sql */ `create table ${s}.stream (

@@ -17,7 +17,7 @@ import { trimFunctions } from './functions/trim.js'
  * - `stream_dead`: messages that failed too often, with all there is to know of them, for the stream may have dropped them by then.
  */
 export const groups: Migration = {
-  version: 2,
+  version: 3,
   name: 'groups',
   up: (s) => [
     /* sql */ `create table ${s}.stream_group (

@@ -7,7 +7,7 @@ import { literal, type Migration } from '@howdah/core'
  * `topic` is a digest of the name, for an index cannot hold a name of any length. `data` is JSON as text, which keeps every string JSON can say.
  */
 export const presence: Migration = {
-  version: 3,
+  version: 4,
   name: 'presence',
   up: (s) => [
     /* sql */ `create unlogged table ${s}.presence_member (

@@ -1,4 +1,5 @@
 import type { MigrationSet } from '@howdah/core'
+import { channels } from './0001-channel.js'
 import { streams } from './0002-streams.js'
 import { groups } from './0003-groups.js'
 import { presence } from './0004-presence.js'
@@ -6,5 +7,5 @@ import { presence } from './0004-presence.js'
 /** Tables of `@howdah/pubsub`, for `db.migrator` and for the DBA who wants to see the SQL first. */
 export const migrations: MigrationSet = {
   package: 'pubsub',
-  migrations: [streams, groups, presence],
+  migrations: [channels, streams, groups, presence],
 }
