@@ -1,8 +1,7 @@
-import type { Batch, BatchesOptions, ReadOptions } from '../stream/batch.js'
+import type { Batch, BatchesOptions } from '../stream/batch.js'
 
 /** A stream as a gateway uses it: `pubsub.stream(name)`, or the feed of a table. */
 export interface StreamSource {
-  read(options?: ReadOptions): Promise<Batch<unknown>>
   batches(options?: BatchesOptions): AsyncIterable<Batch<unknown>>
   /** Where clients may publish. */
   append?(payload: unknown): Promise<unknown>

@@ -24,6 +24,13 @@ const BATCH = 100
 /** Filtered messages after which the client is told how far it is. A heartbeat tells it, too. */
 const TELL_AFTER = 500
 
+/** What no later try can mend. */
+const PERMANENT: ReadonlySet<string> = new Set([
+  'PUBSUB_INVALID_OPTION',
+  'PUBSUB_NOT_FOUND',
+  'PUBSUB_CLOSED',
+])
+
 export interface StreamPumpOptions {
   readonly client: Client
   readonly source: StreamSource
@@ -82,24 +89,20 @@ export class StreamPump {
   }
 
   async #read(onSuccess: () => void): Promise<void> {
-    const { source, after } = this.#options
+    const { source } = this.#options
     const { signal } = this.#abort
-    const first = await source.read({ after: this.#position ?? after ?? 'latest', limit: BATCH })
-    if (signal.aborted) return
-    onSuccess()
-    if (this.#position === undefined || first.continuity !== 'ok') this.#announce(first)
-    await this.#deliver(first)
-    for await (const batch of source.batches({ after: first.next, limit: BATCH, signal })) {
+    const after = this.#position ?? this.#options.after ?? 'latest'
+    for await (const batch of source.batches({ after, limit: BATCH, signal })) {
       if (signal.aborted) return
       onSuccess()
-      if (batch.continuity !== 'ok') this.#announce(batch)
+      if (this.#position === undefined || batch.continuity !== 'ok') this.#announce(batch)
       await this.#deliver(batch)
     }
   }
 
   #announce(batch: Batch): void {
     const { client, ch, id, after } = this.#options
-    const resumes = this.#position !== undefined || (after !== undefined && after.includes(':'))
+    const resumes = this.#position !== undefined || after?.includes(':') === true
     const ok: SubscriptionState = resumes ? 'recovered' : 'live'
     const [first] = batch.messages
     this.#position = first === undefined ? batch.next : before(first.position, first.offset)
@@ -138,10 +141,6 @@ function before(position: string, offset: number): string {
   return `${position.slice(0, position.indexOf(':'))}:${offset - 1}`
 }
 
-/** What no later try can mend. */
 function isPermanent(error: unknown): boolean {
-  return (
-    isHowdahError(error) &&
-    (error.code.startsWith('PUBSUB_INVALID') || error.code === 'PUBSUB_CLOSED')
-  )
+  return isHowdahError(error) && PERMANENT.has(error.code)
 }
