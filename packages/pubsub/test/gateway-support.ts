@@ -37,12 +37,16 @@ export async function listen(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
+export function closeLater<T extends { close(): Promise<void> }>(gateway: T): T {
+  gateways.push(gateway)
+  return gateway
+}
+
 /** Starts a gateway on a server of its own. */
 export async function serve(
   options: WebSocketGatewayOptions<Ctx>,
 ): Promise<{ gateway: WebSocketGateway<Ctx>; port: number; url: string; server: Server }> {
-  const gateway = new WebSocketGateway(options)
-  gateways.push(gateway)
+  const gateway = closeLater(new WebSocketGateway(options))
   const server = createServer()
   gateway.attach(server, { path: '/realtime' })
   const port = await listen(server)

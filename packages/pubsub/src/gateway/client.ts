@@ -9,8 +9,6 @@ export interface Client {
   /** Sends the frame of one message. */
   sendMessage(frame: Uint8Array): void
   send(frame: ServerFrame): void
-  /** Remembers a position that the client was not told by a frame of its own. */
-  onPosition(): void
   /** Closes a client that is too slow. */
   closeSlow(): void
 }

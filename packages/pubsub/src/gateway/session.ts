@@ -71,6 +71,11 @@ export class Session<Ctx extends object> {
     return live instanceof StreamPump ? live.position : undefined
   }
 
+  /** Whether the client listens to a channel of this name, which keeps nothing. */
+  listensToChannel(ch: string): boolean {
+    return this.#subscriptions.get(ch)?.live instanceof Listener
+  }
+
   async subscribe(request: SubscribeRequest): Promise<void> {
     const { ch, id } = request
     this.unsubscribe(ch)

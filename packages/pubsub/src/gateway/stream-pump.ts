@@ -116,7 +116,6 @@ export class StreamPump {
       valid: batch.continuity === 'reset' ? batch.validUntil : undefined,
       lost: batch.continuity === 'truncated' ? batch.lost : undefined,
     })
-    client.onPosition()
   }
 
   async #deliver(batch: Batch): Promise<void> {

@@ -84,8 +84,6 @@ export class WebSocketConnection<Ctx extends object> implements Client, Connecti
     this.sendMessage(this.encoder.frame(frame))
   }
 
-  onPosition(): void {}
-
   closeSlow(): void {
     this.#close(CLOSE_CODES.slow, 'Too slow.')
   }
