@@ -73,7 +73,10 @@ export function compileFilter(filter: unknown): Matches {
 }
 
 /** Passes what all of them pass; `undefined` where there is nothing to check. */
-export function bothFilters(one: Matches | undefined, other: Matches | undefined) {
+export function bothFilters(
+  one: Matches | undefined,
+  other: Matches | undefined,
+): Matches | undefined {
   if (one === undefined || other === undefined) return one ?? other
   return (message: unknown) => one(message) && other(message)
 }
