@@ -21,6 +21,8 @@ export interface ConnectOptions {
   readonly WebSocket?: BrowserSocketClass | undefined
   /** Silence, in milliseconds, after which the server is asked whether it lives. @defaultValue `25000` */
   readonly heartbeat?: number | undefined
+  /** Time for a socket to open and for the answer to a ping, in milliseconds. @defaultValue `10000` */
+  readonly patience?: number | undefined
   /** Longest wait before another try to connect, in milliseconds. @defaultValue `20000` */
   readonly maxDelay?: number | undefined
   /** Called at every change of the state. With `'closed'` comes the code of an error where the server wants no further try. */
@@ -31,8 +33,6 @@ export interface ConnectOptions {
 export type ClientError = Error & { readonly code: string }
 
 const FIRST_DELAY = 250
-/** Time for an answer to a ping, and for a socket to open. */
-const PATIENCE = 10_000
 /** Close codes after which another try would be answered the same. */
 const FINAL: Readonly<Record<number, string>> = {
   4400: 'PUBSUB_BAD_FRAME',
@@ -146,7 +146,7 @@ export class Connection {
     const Socket = this.#options.WebSocket ?? page.WebSocket
     if (Socket === undefined) throw failure('PUBSUB_INVALID_OPTION', 'There is no WebSocket here.')
     this.#become('connecting')
-    this.#after(PATIENCE, () => this.#retry())
+    this.#after(this.#options.patience ?? 10_000, () => this.#retry())
     const socket = new Socket(this.#url)
     this.#socket = socket
     socket.onopen = () => void this.#open(socket)
@@ -213,7 +213,7 @@ export class Connection {
 
   #ping(): void {
     this.#send({ t: 'ping' })
-    this.#after(PATIENCE, () => this.#retry())
+    this.#after(this.#options.patience ?? 10_000, () => this.#retry())
   }
 
   /** The page is seen again, or the network is back: timers may have slept, so look at once. */
