@@ -5,12 +5,7 @@ import { startProxy } from '@howdah/testkit'
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
-import {
-  type BrowserSocketClass,
-  type Connection,
-  type ConnectOptions,
-  connect,
-} from '../src/adapters/browser.js'
+import { type Connection, type ConnectOptions, connect } from '../src/adapters/browser.js'
 import { bundleClient } from './bundle.js'
 import { type Ctx, closeAll, listen, openOptions, STREAM, serve } from './gateway-support.js'
 import { Bench } from './support.js'
@@ -23,8 +18,7 @@ afterEach(async () => {
 })
 
 function client(url: string, options: ConnectOptions = {}): Connection {
-  const Socket = WebSocket as unknown as BrowserSocketClass
-  const made = connect(url, { WebSocket: Socket, maxDelay: 50, ...options })
+  const made = connect(url, { WebSocket, maxDelay: 50, ...options })
   connections.push(made)
   return made
 }
@@ -250,7 +244,7 @@ describe('a connection', () => {
       const mine: number[] = []
       heard.push(mine)
       client('ws://unused', {
-        WebSocket: Socket as unknown as BrowserSocketClass,
+        WebSocket: Socket,
       }).subscribe<number>(name, { after: 'earliest', onMessage: (message) => mine.push(message) })
     }
     await stream.append(0)
@@ -319,7 +313,7 @@ describe('a connection', () => {
       }
     }
     const connection = client(`ws://127.0.0.1:${port}/`, {
-      WebSocket: Socket as unknown as BrowserSocketClass,
+      WebSocket: Socket,
       maxDelay: 200,
     })
     await expect.poll(() => tries).toBeGreaterThan(3)
