@@ -325,10 +325,10 @@ describe('a connection', () => {
 
   test('is closed for good where the gateway says so', async () => {
     const { url, server } = await scripted(() => {})
-    server.on('connection', (ws) => ws.close(4403))
+    server.on('connection', (ws) => ws.close(4400))
     const states: unknown[] = []
     client(url, { onState: (state, code) => states.push([state, code]) })
-    await expect.poll(() => states.at(-1)).toEqual(['closed', 'PUBSUB_FORBIDDEN'])
+    await expect.poll(() => states.at(-1)).toEqual(['closed', 'PUBSUB_BAD_FRAME'])
   })
 })
 

@@ -168,6 +168,38 @@ describe('handle()', () => {
   })
 })
 
+describe('a client that does not read', () => {
+  test('gets a stream complete later, and is told what it missed of a channel', async () => {
+    const [name, channel] = [STREAM + bench.fresh(), bench.fresh()]
+    const pubsub = bench.pubSub()
+    const on = gateway()
+    const url = await serve(on)
+    const abort = new AbortController()
+    const response = await fetch(`${url}?ch=${name}&ch=${channel}`, { signal: abort.signal })
+    const chunks = response.body?.[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>
+    let text = ''
+    const readUntil = async (end: (text: string) => boolean) => {
+      while (!end(text)) text += Buffer.from((await chunks.next()).value).toString()
+    }
+    await readUntil((so) => so.split('event: subd').length === 3)
+    const big = 'x'.repeat(100_000)
+    for (let n = 0; n < 150; n++) {
+      await pubsub.stream(name).append(`${n} ${big}`)
+      await pubsub.channel(channel).publish(`${n} ${big}`)
+    }
+    await expect.poll(() => on.stats().dropped).toBeGreaterThan(0)
+    await readUntil((so) => so.includes(`"data":"149 `) && so.includes('event: gap'))
+    const events = text.split('\n\n').flatMap((event) => /^data: (.*)$/m.exec(event)?.[1] ?? [])
+    const frames = events.slice(0, -1).map((data) => JSON.parse(data))
+    const streamed = frames.filter(({ t, ch }) => t === 'msg' && ch === name)
+    expect(streamed.map(({ prev }) => prev)).toEqual(streamed.map((_, n) => n))
+    const missed = frames.filter(({ t }) => t === 'gap').map((frame) => frame.missed)
+    expect(missed.reduce((sum, one) => sum + one, 0)).toBe(on.stats().dropped)
+    abort.abort()
+    await expect.poll(() => on.stats().clients).toBe(0)
+  })
+})
+
 describe('drain()', () => {
   test('sends everybody elsewhere and loses nothing', async () => {
     const name = STREAM + bench.fresh()

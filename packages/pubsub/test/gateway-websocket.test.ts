@@ -1,6 +1,17 @@
-import { Database } from '@howdah/core'
+import { Database, HowdahError } from '@howdah/core'
+import { startProxy } from '@howdah/testkit'
 import { afterEach, describe, expect, test } from 'vitest'
-import { closeAll, openOptions, RawClient, refusal, STREAM, serve } from './gateway-support.js'
+import { WebSocketGateway } from '../src/adapters/websocket.js'
+import type { Batch, BatchesOptions, StreamMessage } from '../src/stream/batch.js'
+import {
+  closeAll,
+  closeLater,
+  openOptions,
+  RawClient,
+  refusal,
+  STREAM,
+  serve,
+} from './gateway-support.js'
 import { Bench } from './support.js'
 
 const bench = new Bench()
@@ -61,6 +72,53 @@ describe('streams', () => {
     const client = await RawClient.open(url)
     const subd = await client.subscribe(name, { after: '1:999999' })
     expect(subd).toMatchObject({ state: 'reset', valid: 1 })
+  })
+
+  test('go on after a failure from where they were, and tell what broke, before what follows', async () => {
+    // What a server that fails, prunes or was replaced makes of a stream; real ones are in the tests of streams.
+    const message = (epoch: number, offset: number): StreamMessage => ({
+      offset,
+      position: `${epoch}:${offset}`,
+      key: undefined,
+      payload: offset,
+      headers: undefined,
+      at: 0,
+    })
+    const ok = { continuity: 'ok', validUntil: 0, lost: 0, next: '', head: 0 } as const
+    const asked: unknown[] = []
+    const source = {
+      async *batches({ after }: BatchesOptions = {}): AsyncGenerator<Batch> {
+        asked.push(after)
+        if (asked.length === 1) {
+          yield { ...ok, messages: [message(1, 5), message(1, 6)] }
+          throw new Error('the server is away')
+        }
+        yield { ...ok, messages: [message(1, 7)] }
+        yield { ...ok, messages: [message(1, 20)], continuity: 'truncated', lost: 12 }
+        yield { ...ok, messages: [message(2, 16)], continuity: 'reset', validUntil: 15 }
+        throw new HowdahError('PUBSUB_NOT_FOUND', 'It was dropped.')
+      },
+    }
+    const { url, gateway } = await serve({ ...openOptions(bench.pubSub()), resolve: () => source })
+    const errors: unknown[] = []
+    gateway.on('error', (error) => errors.push(error))
+    const client = await RawClient.open(url)
+    client.send({ t: 'sub', id: 3, ch: 'x', after: '1:4' })
+    await client.wait('error')
+    expect(asked).toEqual(['1:4', '1:6'])
+    expect(errors).toMatchObject([{ message: 'the server is away' }])
+    expect(client.frames).toEqual([
+      { t: 'subd', id: 3, ch: 'x', state: 'recovered', off: '1:4' },
+      { t: 'msg', ch: 'x', off: '1:5', prev: 4, data: 5 },
+      { t: 'msg', ch: 'x', off: '1:6', prev: 5, data: 6 },
+      { t: 'msg', ch: 'x', off: '1:7', prev: 6, data: 7 },
+      { t: 'subd', id: 3, ch: 'x', state: 'truncated', off: '1:19', lost: 12 },
+      { t: 'msg', ch: 'x', off: '1:20', prev: 19, data: 20 },
+      { t: 'subd', id: 3, ch: 'x', state: 'reset', off: '2:15', valid: 15 },
+      { t: 'msg', ch: 'x', off: '2:16', prev: 15, data: 16 },
+      { t: 'error', code: 'PUBSUB_NOT_FOUND', message: 'It was dropped.', ch: 'x', id: 3 },
+    ])
+    expect(gateway.stats().subscriptions).toBe(0)
   })
 
   test('refuse a position that nobody can have', async () => {
@@ -220,6 +278,41 @@ describe('an upgrade', () => {
     })
     await RawClient.open(`ws://127.0.0.1:${port}/mine`)
     await RawClient.open(`ws://127.0.0.1:${port}/realtime`)
+  })
+
+  test('that is gone before it is let in counts no more', async () => {
+    const answers: ((context: { user: string }) => void)[] = []
+    const { port, url } = await serve({
+      ...openOptions(bench.pubSub()),
+      maxClients: 1,
+      context: () => new Promise((resolve) => answers.push(resolve)),
+    })
+    await using proxy = await startProxy({ host: '127.0.0.1', port })
+    const gone = new RawClient(`ws://127.0.0.1:${proxy.port}/realtime`)
+    await expect.poll(() => answers.length).toBe(1)
+    proxy.cut()
+    await gone.waitClosed()
+    expect(await refusal(url)).toBe(503)
+    answers[0]?.({ user: 'gone' })
+    await expect
+      .poll(async () => {
+        const next = new RawClient(url)
+        await Promise.race([next.waitClosed(), expect.poll(() => answers.length).toBe(2)])
+        return answers.length
+      })
+      .toBe(2)
+  })
+
+  test('of several gateways goes to the one whose path it is, and to nobody else', async () => {
+    const { server, port } = await serve(openOptions(bench.pubSub()))
+    const other = closeLater(new WebSocketGateway(openOptions(bench.pubSub())))
+    expect(() => other.attach(server, { path: '/realtime' })).toThrow(/another/)
+    const detach = other.attach(server, { path: '/other' })
+    await RawClient.open(`ws://127.0.0.1:${port}/other?x=1`)
+    expect(other.stats().clients).toBe(1)
+    expect(await refusal(`ws://127.0.0.1:${port}/neither`)).toBe(404)
+    detach()
+    expect(await refusal(`ws://127.0.0.1:${port}/other`)).toBe(404)
   })
 
   test('that is no proper one is answered, and counts no more', async () => {

@@ -56,6 +56,9 @@ export interface AttachOptions {
   readonly path: string
 }
 
+/** Paths that gateways of this process took of each server, one listener each. */
+const attached = new WeakMap<UpgradableServer, Set<string>>()
+
 /**
  * Brings channels and streams to WebSocket clients, such as the one in `@howdah/pubsub/browser`. Needs the `ws` package.
  *
@@ -123,13 +126,26 @@ export class WebSocketGateway<Ctx extends object> extends Gateway<Ctx> {
     if (typeof path !== 'string' || !path.startsWith('/')) {
       throw pubSubError('PUBSUB_INVALID_OPTION', "path must be such as '/realtime'.")
     }
+    const paths = attached.get(server) ?? new Set()
+    if (paths.has(path)) {
+      throw pubSubError('PUBSUB_INVALID_OPTION', `${path} of this server is another gateway's.`)
+    }
+    attached.set(server, paths.add(path))
     const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      if (request.url?.split('?', 1)[0] === path) this.handleUpgrade(request, socket, head)
-      else if (server.listenerCount('upgrade') === 1) refuse(socket, 404)
+      const [asked = ''] = (request.url ?? '').split('?', 1)
+      if (asked === path) this.handleUpgrade(request, socket, head)
+      else if (
+        !paths.has(asked) &&
+        server.listenerCount('upgrade') === paths.size &&
+        !socket.writableEnded
+      ) {
+        refuse(socket, 404)
+      }
     }
     server.on('upgrade', onUpgrade)
     const detach = () => {
       server.off('upgrade', onUpgrade)
+      paths.delete(path)
       this.#detach.delete(detach)
     }
     this.#detach.add(detach)
@@ -143,7 +159,8 @@ export class WebSocketGateway<Ctx extends object> extends Gateway<Ctx> {
     socket.on('error', onError)
     void this.admit(request).then((admitted) => {
       if (typeof admitted === 'number') return refuse(socket, admitted)
-      // ws answers requests that are no proper upgrade, and those that have gone, by itself.
+      if (socket.destroyed) return admitted.release()
+      // ws answers requests that are no proper upgrade, and ends those that have gone, by itself.
       socket.once('close', admitted.release)
       socket.off('error', onError)
       this.#server.handleUpgrade(request, socket, head, (ws) => this.#open(ws, socket, admitted))

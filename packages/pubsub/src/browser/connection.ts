@@ -33,11 +33,8 @@ export interface ConnectOptions {
 export type ClientError = Error & { readonly code: string }
 
 const FIRST_DELAY = 250
-/** Close codes after which another try would be answered the same. */
-const FINAL: Readonly<Record<number, string>> = {
-  4400: 'PUBSUB_BAD_FRAME',
-  4403: 'PUBSUB_FORBIDDEN',
-}
+/** The close code after which another try would be answered the same. */
+const MALFORMED = 4400
 
 interface Page {
   readonly document?: Listenable & { readonly visibilityState: string }
@@ -154,8 +151,8 @@ export class Connection {
     socket.onclose = ({ code }: { code: number }) => {
       // A gateway that closed on purpose would do so again soon.
       if (code >= 4000) this.#failures = Math.max(this.#failures, 5)
-      if (FINAL[code] === undefined) this.#retry()
-      else this.#end(FINAL[code])
+      if (code === MALFORMED) this.#end('PUBSUB_BAD_FRAME')
+      else this.#retry()
     }
     socket.onerror = () => {}
   }

@@ -50,12 +50,20 @@ export interface Connection<Ctx extends object> {
   beat(): void
   /** Tells the client to come back after so many milliseconds. */
   leave(afterMs: number): void
-  /** Ends it now. */
+  /** Says goodbye, and ends it. */
   end(): void
+  /** Ends it without a word. */
+  cut(): void
 }
 
 /** Each heartbeat is spread over so many turns, so that thousands of clients are not looked at in one. */
 const BEATS = 10
+
+/** What a client gets to answer a goodbye. */
+const END_GRACE_MS = 1000
+
+/** Clients whose permissions are asked for again at the same time. */
+const RECHECKS_AT_ONCE = 50
 
 /** What a client gets to go by itself, once the time that it was told has come. */
 const LEAVE_GRACE_MS = 1000
@@ -134,7 +142,10 @@ export abstract class Gateway<Ctx extends object> {
   /** Asks again for the permissions of the clients that `matches` chooses, in this process, and ends what they have lost. */
   async recheck(matches: (context: Ctx) => boolean): Promise<void> {
     const chosen = [...this.#all()].filter(({ session }) => matches(session.context))
-    await Promise.all(chosen.map(({ session }) => session.recheck()))
+    while (chosen.length > 0) {
+      const some = chosen.splice(0, RECHECKS_AT_ONCE)
+      await Promise.all(some.map(({ session }) => session.recheck()))
+    }
   }
 
   /**
@@ -158,7 +169,9 @@ export abstract class Gateway<Ctx extends object> {
     for (const connection of this.#all()) connection.end()
     const rechecks = await this.#rechecks?.catch(() => undefined)
     await rechecks?.close()
-    // Sockets close in their own time; what they held was let go by end().
+    await this.#empty(END_GRACE_MS)
+    for (const connection of this.#all()) connection.cut()
+    await this.#empty(END_GRACE_MS)
   }
 
   /** Closes at the end of an `await using` block. */

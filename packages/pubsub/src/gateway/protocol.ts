@@ -55,7 +55,6 @@ export type ServerFrame =
 export const CLOSE_CODES = {
   malformed: 4400,
   unauthenticated: 4401,
-  revoked: 4403,
   slow: 4408,
   rateLimited: 4429,
   /** RFC 6455 registry: the server restarts. */

@@ -112,6 +112,10 @@ export class SseConnection<Ctx extends object> implements Client, Connection<Ctx
     this.outgoing.close()
   }
 
+  cut(): void {
+    this.#options.response.destroy()
+  }
+
   #pushId(): void {
     const { channels, digest } = this.#options.request
     const positions = channels.map((ch) => this.session.positionOf(ch))

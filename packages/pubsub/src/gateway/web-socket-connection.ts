@@ -111,6 +111,10 @@ export class WebSocketConnection<Ctx extends object> implements Client, Connecti
     this.#close(CLOSE_CODES.restart, 'The server restarts.')
   }
 
+  cut(): void {
+    this.#ws.terminate()
+  }
+
   #receive(text: string): void {
     if (this.#closing) return
     let frame: ClientFrame
