@@ -13,6 +13,14 @@ export type PubSubErrorCode =
   | 'PUBSUB_SLOW_CONSUMER'
   | 'PUBSUB_NOT_PRESENT'
   | 'PUBSUB_CLOSED'
+  | 'PUBSUB_BAD_FRAME'
+  | 'PUBSUB_INVALID_FILTER'
+  | 'PUBSUB_FORBIDDEN'
+  | 'PUBSUB_UNKNOWN_CHANNEL'
+  | 'PUBSUB_TOO_MANY_SUBSCRIPTIONS'
+  | 'PUBSUB_RATE_LIMITED'
+  | 'PUBSUB_UNAVAILABLE'
+  | 'PUBSUB_DISCONNECTED'
 
 /** Makes an error of this package. */
 export function pubSubError(

@@ -154,7 +154,7 @@ export class Stream<T = unknown> {
           cursor = parseAfter(batch.next)
           yield batch
         } else {
-          await Promise.race([changed, aborted.promise])
+          await aborted.or(changed)
         }
       }
     } finally {
@@ -321,13 +321,18 @@ function noJson(cause: unknown) {
   )
 }
 
+/** Waits that an abort ends. No race with one promise for all of them: it would keep a reaction for each, for ever. */
 function abortion(signal: AbortSignal | undefined) {
-  let unlink = () => {}
-  const promise = new Promise<void>((resolve) => {
-    const end = () => resolve()
-    signal?.addEventListener('abort', end, { once: true })
-    unlink = () => signal?.removeEventListener('abort', end)
-    if (signal?.aborted) resolve()
-  })
-  return { promise, unlink }
+  let wake = () => {}
+  const end = () => wake()
+  signal?.addEventListener('abort', end, { once: true })
+  return {
+    or: (promise: Promise<void>) =>
+      new Promise<void>((resolve) => {
+        wake = resolve
+        if (signal?.aborted) resolve()
+        else void promise.then(resolve)
+      }),
+    unlink: () => signal?.removeEventListener('abort', end),
+  }
 }
