@@ -7,6 +7,7 @@
 export { Backoff, type BackoffOptions } from './backoff.js'
 export { resolveClient, type TransactionHandle } from './clients/resolve.js'
 export { Coalescer } from './coalescer/coalescer.js'
+export { canNarrowDown } from './coalescer/failure.js'
 export type {
   CoalescedOperation,
   CoalescerOptions,

@@ -4,6 +4,11 @@ import { HowdahError } from '@howdah/core'
 export type PubSubErrorCode =
   | 'PUBSUB_INVALID_OPTION'
   | 'PUBSUB_INVALID_MESSAGE'
+  | 'PUBSUB_MESSAGE_TOO_LARGE'
+  | 'PUBSUB_CONFLICT'
+  | 'PUBSUB_NOT_FOUND'
+  | 'PUBSUB_TRUNCATED'
+  | 'PUBSUB_RESET'
   | 'PUBSUB_SLOW_CONSUMER'
   | 'PUBSUB_CLOSED'
 

@@ -5,6 +5,7 @@
  */
 export { Channel, type Subscription } from './channel.js'
 export type { PubSubErrorCode } from './errors.js'
+export { migrations } from './migrations/index.js'
 export type {
   MessagesOptions,
   PublishOptions,
@@ -12,3 +13,24 @@ export type {
   SubscribeOptions,
 } from './options.js'
 export { PubSub, type PubSubEvents } from './pub-sub.js'
+export type {
+  After,
+  Batch,
+  BatchesOptions,
+  Continuity,
+  ReadOptions,
+  StreamMessage,
+} from './stream/batch.js'
+export type {
+  Appended,
+  AppendManyOptions,
+  AppendOptions,
+  Discontinuity,
+  FollowOptions,
+  MessageOptions,
+  NewMessage,
+  Retention,
+  StreamOptions,
+} from './stream/options.js'
+export { Stream } from './stream/stream.js'
+export type { StreamSubscription } from './stream/subscriber.js'

@@ -2,6 +2,9 @@ import { Database, Emitter, tracer } from '@howdah/core'
 import { Channel } from './channel.js'
 import { pubSubError } from './errors.js'
 import { type PubSubOptions, resolveName } from './options.js'
+import { resolveStreamName, type StreamOptions } from './stream/options.js'
+import { Stream } from './stream/stream.js'
+import { Streams } from './stream/streams.js'
 import { Subscriptions } from './subscriptions.js'
 
 /** Events of a {@link PubSub}. */
@@ -11,6 +14,7 @@ export interface PubSubEvents {
 }
 
 const publishTracer = tracer('@howdah/pubsub:publish')
+const appendTracer = tracer('@howdah/pubsub:append')
 
 /**
  * Publishes and subscribes between the processes of an application, over its PostgreSQL. Each process holds one connection for it,
@@ -31,6 +35,7 @@ const publishTracer = tracer('@howdah/pubsub:publish')
  */
 export class PubSub {
   readonly #subscriptions: Subscriptions
+  readonly #streams: Streams
   readonly #events = new Emitter<PubSubEvents>()
   #closed = false
 
@@ -41,7 +46,9 @@ export class PubSub {
    */
   constructor(options: PubSubOptions) {
     const db = Database.from(options.pool)
-    this.#subscriptions = new Subscriptions(db, (error) => this.#events.emit('error', error))
+    const onError = (error: unknown) => this.#events.emit('error', error)
+    this.#subscriptions = new Subscriptions(db, onError)
+    this.#streams = new Streams(db, onError)
   }
 
   /**
@@ -55,6 +62,15 @@ export class PubSub {
     )
   }
 
+  /**
+   * Names a stream. Costs nothing until it is used.
+   *
+   * @throws {@link HowdahError} PUBSUB_INVALID_OPTION, CORE_INVALID_DURATION
+   */
+  stream<T = unknown>(name: string, options: StreamOptions<T> = {}): Stream<T> {
+    return new Stream(resolveStreamName(name), options, this.#streams, appendTracer)
+  }
+
   /** Adds a listener and returns the function that removes it. */
   on<Name extends keyof PubSubEvents>(
     name: Name,
@@ -66,7 +82,7 @@ export class PubSub {
   /** Ends all subscriptions made through this object. The pool stays open. */
   async close(): Promise<void> {
     this.#closed = true
-    await this.#subscriptions.close()
+    await Promise.all([this.#subscriptions.close(), this.#streams.close()])
   }
 
   /** Closes at the end of an `await using` block. */

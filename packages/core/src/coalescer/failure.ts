@@ -16,6 +16,13 @@ const NOT_ONE_INPUT = /^(?:08|0A|25|26|28|3D|3F|40003|53|55P03|57|58)/
 /**
  * Tells whether a batch failed in a way that smaller batches can narrow down to the inputs at fault: the server said what is
  * wrong, hence applied nothing. Without a SQLSTATE it may have applied everything.
+ *
+ * @example
+ * ```ts
+ * import { canNarrowDown } from '@howdah/core'
+ *
+ * canNarrowDown(Object.assign(new Error('value too long'), { code: '22001' })) // true
+ * ```
  */
 export function canNarrowDown(error: unknown): boolean {
   const state = sqlState(error)

@@ -1,0 +1,171 @@
+/**
+ * The streams of one {@link PubSub} in one process.
+ *
+ * Invariants
+ * - While anybody follows a stream, the hub is listened to, and somebody looks for messages that were appended in plain SQL, of which nobody
+ *   rings. After a gap nothing is known of any stream, and every follower reads anew.
+ * - A tick that nobody told of (the process died between the two) is told of by whoever notices.
+ */
+import { type Database, Loop } from '@howdah/core'
+import { pubSubError } from '../errors.js'
+import { migrations } from '../migrations/index.js'
+import { openStream } from '../sql/open-stream.js'
+import { Appender } from './appender.js'
+import { StreamReader } from './reader.js'
+import { Sequencer } from './sequencer.js'
+
+const HUB_KIND = 'stream'
+/** How often messages nobody rang for are looked for, and how often for a while after there were some. */
+const IDLE_MS = 100
+const BUSY_MS = 10
+const BUSY_FOR_MS = 2000
+/** A tick of which nothing was heard for this long is told of by another. */
+const UNTOLD_MS = 300
+
+type Told = readonly [tick: number, heads: Readonly<Record<string, number>> | null]
+
+/** What the streams of a process share. */
+export class Streams {
+  readonly db: Database
+  readonly appender: Appender
+  readonly sequencer: Sequencer
+  readonly #onError: (error: unknown) => void
+  readonly #readers = new Map<number, StreamReader>()
+  readonly #looking: Loop
+  #followers = 0
+  #closed = false
+  #listening: Promise<() => Promise<void>> | undefined
+  #busyUntil = 0
+  #told = 0
+  #untold: { readonly tick: number; readonly since: number } | undefined
+
+  constructor(db: Database, onError: (error: unknown) => void) {
+    this.db = db
+    this.#onError = onError
+    this.sequencer = new Sequencer(db, {
+      onSequenced: (tick, heads) => this.#sequenced(tick, heads),
+      onIdle: (tick) => this.#idle(tick),
+      onError,
+    })
+    this.appender = new Appender(db, () => this.sequencer.ring())
+    this.#looking = new Loop({ interval: IDLE_MS, run: async () => this.#look(), onError })
+  }
+
+  /** Whether it was closed: readers end. */
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** @throws {@link HowdahError} PUBSUB_CLOSED */
+  assertOpen(): void {
+    if (this.#closed) throw pubSubError('PUBSUB_CLOSED', 'This PubSub is closed. Make a new one.')
+  }
+
+  /** Answers the number of a stream, making it if need be. */
+  async open(name: string, settings: string): Promise<number> {
+    await this.db.migrator.ensure(migrations)
+    const [row] = await this.db.query(openStream(this.db.schema, name, settings))
+    return (row as { id: number }).id
+  }
+
+  /** The reader of a stream, one for all of the process. */
+  reader(stream: number, name: string): StreamReader {
+    let reader = this.#readers.get(stream)
+    if (reader === undefined) {
+      reader = new StreamReader(this.db, stream, name)
+      this.#readers.set(stream, reader)
+    }
+    return reader
+  }
+
+  /** Hears of new messages until the answered function is called. */
+  async follow(): Promise<() => void> {
+    this.#followers++
+    let over = false
+    const release = () => {
+      if (over) return
+      over = true
+      if (--this.#followers === 0) this.#rest().catch(this.#onError)
+    }
+    try {
+      this.#listening ??= this.#listen()
+      await this.#listening
+      return release
+    } catch (error) {
+      this.#listening = undefined
+      release()
+      throw error
+    }
+  }
+
+  /** Messages were appended in a transaction whose end we cannot see: look often for a while. */
+  expect(): void {
+    this.#busyUntil = performance.now() + BUSY_FOR_MS
+    this.#looking.wake()
+  }
+
+  /** Ends all reading. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#rest()
+    await this.sequencer.close()
+    for (const reader of this.#readers.values()) reader.stale()
+  }
+
+  async #listen(): Promise<() => Promise<void>> {
+    const unregister = await this.db.hub.register(HUB_KIND, {
+      onMessage: (_, told) => this.#hear(told),
+      onGap: () => this.#forget(),
+      keepAlive: true,
+    })
+    // What was appended before may not be in order yet.
+    this.sequencer.ring()
+    this.#looking.start()
+    return unregister
+  }
+
+  async #rest(): Promise<void> {
+    const listening = this.#listening
+    this.#listening = undefined
+    await this.#looking.stop()
+    await (await listening?.catch(() => undefined))?.()
+    if (this.#listening === undefined) this.#forget()
+  }
+
+  async #look(): Promise<number> {
+    this.sequencer.ring()
+    return performance.now() < this.#busyUntil ? BUSY_MS : IDLE_MS
+  }
+
+  #sequenced(tick: number, heads: Readonly<Record<string, number>>): void {
+    this.#busyUntil = performance.now() + BUSY_FOR_MS
+    this.#hear([tick, heads])
+    this.db.hub.send(HUB_KIND, '', [tick, heads]).catch(this.#onError)
+  }
+
+  #hear(message: unknown): void {
+    const [tick, heads] = message as Told
+    this.#told = Math.max(this.#told, tick)
+    if (heads === null) this.#forget()
+    for (const [stream, head] of Object.entries(heads ?? {})) {
+      this.#readers.get(Number(stream))?.advanced(head)
+    }
+  }
+
+  #idle(tick: number): void {
+    if (tick <= this.#told || this.#followers === 0) {
+      this.#untold = undefined
+    } else if (this.#untold === undefined) {
+      this.#untold = { tick, since: performance.now() }
+    } else if (performance.now() - this.#untold.since > UNTOLD_MS) {
+      const told: Told = [this.#untold.tick, null]
+      this.#untold = undefined
+      this.#hear(told)
+      this.db.hub.send(HUB_KIND, '', told).catch(this.#onError)
+    }
+  }
+
+  #forget(): void {
+    for (const reader of this.#readers.values()) reader.stale()
+  }
+}

@@ -1,0 +1,48 @@
+import { Database } from '@howdah/core'
+import { type TestDatabase, testDatabase } from '@howdah/testkit'
+import type pg from 'pg'
+import { afterAll, afterEach, beforeAll } from 'vitest'
+import { PubSub, type StreamMessage } from '../src/index.js'
+
+/** The database of one test file, and what its tests make: each pool stands for a process. */
+export class Bench {
+  database!: TestDatabase
+  pools!: readonly [pg.Pool, pg.Pool]
+  #made = 0
+  readonly #open: PubSub[] = []
+
+  constructor() {
+    beforeAll(async () => {
+      this.database = await testDatabase()
+      this.pools = [this.database.pool(), this.database.pool()]
+    })
+    afterEach(async () => {
+      await Promise.all(this.#open.splice(0).map((each) => each.close()))
+    })
+    afterAll(async () => {
+      await Promise.all(this.pools.map((pool) => Database.from(pool).close()))
+      await this.database.close()
+    })
+  }
+
+  /** A PubSub on one of two pools, closed after the test. */
+  pubSub(process: 0 | 1 = 0): PubSub {
+    const made = new PubSub({ pool: this.pools[process] })
+    this.#open.push(made)
+    return made
+  }
+
+  /** A name no other test has. */
+  fresh(): string {
+    return `test-${++this.#made}`
+  }
+
+  async rows<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {
+    return (await this.pools[0].query<Row>(text, values)).rows
+  }
+}
+
+/** What messages say, in their order. */
+export function payloads<T>(messages: readonly StreamMessage<T>[]): T[] {
+  return messages.map(({ payload }) => payload)
+}
