@@ -35,6 +35,7 @@ const appendTracer = tracer('@howdah/pubsub:append')
  */
 export class PubSub {
   readonly #subscriptions: Subscriptions
+  readonly #db: Database
   readonly #streams: Streams
   readonly #events = new Emitter<PubSubEvents>()
   #closed = false
@@ -47,6 +48,7 @@ export class PubSub {
   constructor(options: PubSubOptions) {
     const db = Database.from(options.pool)
     const onError = (error: unknown) => this.#events.emit('error', error)
+    this.#db = db
     this.#subscriptions = new Subscriptions(db, onError)
     this.#streams = new Streams(db, onError)
   }
@@ -69,6 +71,11 @@ export class PubSub {
    */
   stream<T = unknown>(name: string, options: StreamOptions<T> = {}): Stream<T> {
     return new Stream(resolveStreamName(name), options, this.#streams, appendTracer)
+  }
+
+  /** @internal For adapters that keep tables of their own. */
+  get database(): Database {
+    return this.#db
   }
 
   /** Adds a listener and returns the function that removes it. */

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { Database } from '@howdah/core'
 import { type AdapterOptions, createAdapter } from '@howdah/pubsub/socket.io'
 import { type TestDatabase, testDatabase } from '@howdah/testkit'
-import type pg from 'pg'
+import pg from 'pg'
 import { Server, type ServerOptions } from 'socket.io'
 import {
   io as connect,
@@ -27,7 +27,7 @@ export interface NodeOptions {
   readonly adapter?: Omit<AdapterOptions, 'pool' | 'pubsub'>
   readonly server?: Partial<ServerOptions>
   /** Where its pool connects to, in place of the database. */
-  readonly databaseUrl?: string
+  readonly url?: string
 }
 
 type ClientOptions = Partial<ManagerOptions & SocketOptions>
@@ -46,12 +46,15 @@ export class Bench {
     this.database = database
   }
 
-  async node({ adapter, server, databaseUrl }: NodeOptions = {}): Promise<Node> {
-    const pool = this.database.pool(
-      databaseUrl === undefined ? {} : { connectionString: databaseUrl },
-    )
-    // Servers are restarted in tests; the pool goes on.
+  async node({
+    adapter,
+    server,
+    url: databaseUrl = this.database.url,
+  }: NodeOptions = {}): Promise<Node> {
+    const pool = new pg.Pool({ connectionString: databaseUrl })
+    // Servers are restarted in tests.
     pool.on('error', () => {})
+    pool.on('connect', (client) => client.on('error', () => {}))
     const errors: unknown[] = []
     const http = createServer()
     const io = new Server(http, {
@@ -66,6 +69,7 @@ export class Bench {
       await io.close()
       http.closeAllConnections()
       await Database.from(pool).close()
+      await pool.end()
     }
     const node: Node = { io, url, pool, errors, close }
     this.#nodes.add(node)

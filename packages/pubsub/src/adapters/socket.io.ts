@@ -4,5 +4,5 @@
  * @packageDocumentation
  */
 export { createAdapter } from './socket-io/create-adapter.js'
-export { createEmitter, type SocketIoEmitter } from './socket-io/emitter.js'
+export { createEmitter, type EmitterOptions, type SocketIoEmitter } from './socket-io/emitter.js'
 export type { AdapterOptions, SocketIoSource } from './socket-io/options.js'

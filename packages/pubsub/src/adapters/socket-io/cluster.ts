@@ -11,11 +11,14 @@
 import { randomBytes } from 'node:crypto'
 import type { ClusterMessage, ClusterResponse } from 'socket.io-adapter'
 import type { PubSub } from '../../pub-sub.js'
+import { BroadcastLog, type LogStream, MAX_LOGGED_LENGTH } from './broadcast-log.js'
 import { decodeValue, encodeValue } from './codec.js'
 import type { Frame } from './frame.js'
 import { FrameChannel } from './frame-channel.js'
 import { Members } from './members.js'
 import type { ResolvedAdapterOptions } from './options.js'
+import { pause } from './pause.js'
+import { Sessions } from './sessions.js'
 
 /** What the cluster needs of an adapter. */
 export interface ClusteredAdapter {
@@ -23,6 +26,8 @@ export interface ClusteredAdapter {
   readonly id: string
   readonly namespace: string
   receive(message: ClusterMessage | ClusterResponse): void
+  /** Takes a frame of the log, also one of its own. */
+  receiveLogged(frame: Frame, position: string): void
   memberUp(id: string): void
   memberDown(id: string): void
 }
@@ -33,6 +38,16 @@ const ANSWERS_MS = 250
 const JOIN_MS = 2000
 /** How long close() waits for what is being sent. */
 const FAREWELL_MS = 500
+/** How long it waits for sessions and broadcasts that clients are to find on other servers. */
+const SAVE_MS = 5000
+/** Broadcasts are kept for longer than sessions, so that a client that comes back in time finds the ones it missed. */
+const KEPT_LONGER_MS = 60_000
+
+/** What lets clients recover their state on any server. */
+export interface Recovery {
+  readonly log: BroadcastLog
+  readonly sessions: Sessions
+}
 
 /** The adapters of this process and what they know of the others. */
 export class Cluster {
@@ -40,8 +55,10 @@ export class Cluster {
   readonly #adapters = new Map<string, Set<ClusteredAdapter>>()
   readonly #channel: FrameChannel
   readonly #members: Members
-  /** The PubSub, where it is ours. */
-  readonly #pubsub: PubSub | undefined
+  readonly #pubsub: PubSub
+  /** Whether the PubSub is ours to close. */
+  readonly #owned: boolean
+  #recovery: Recovery | undefined
   #open = false
   #closing: Promise<void> | undefined
   /** Resolves when the servers that are there are known. */
@@ -50,7 +67,8 @@ export class Cluster {
   constructor(options: ResolvedAdapterOptions) {
     this.#options = options
     const { pubsub, owned } = options.connect()
-    if (owned) this.#pubsub = pubsub
+    this.#pubsub = pubsub
+    this.#owned = owned
     const channel = pubsub.channel<string>(options.name)
     // 12 bytes are 16 characters.
     this.#channel = new FrameChannel(channel, randomBytes(12).toString('base64url'), {
@@ -105,6 +123,32 @@ export class Cluster {
     return this.#channel.send({ kind: 'message', namespace, from, to, body: encodeValue(message) })
   }
 
+  /** Begins to keep broadcasts and sessions for as long as clients may be away. */
+  recovery(maxAge: number): Recovery {
+    if (this.#recovery !== undefined) return this.#recovery
+    const { name, heartbeatInterval } = this.#options
+    const stream: LogStream = this.#pubsub.stream(name, {
+      retention: { maxAge: maxAge + KEPT_LONGER_MS },
+      maxPayloadBytes: MAX_LOGGED_LENGTH,
+    })
+    const { server } = this.#channel
+    const log = new BroadcastLog(stream, server, {
+      onLogged: ({ frame, position }) => {
+        for (const adapter of this.#of(frame.namespace ?? ''))
+          adapter.receiveLogged(frame, position)
+      },
+      onError: this.report,
+    })
+    const sessions = new Sessions(this.#pubsub.database, {
+      server,
+      maxAge,
+      interval: heartbeatInterval,
+      onError: this.report,
+    })
+    this.#recovery = { log, sessions }
+    return this.#recovery
+  }
+
   /** Finds out who is gone, before a request has to wait for them. */
   probe(): void {
     this.#members.probe()
@@ -124,10 +168,17 @@ export class Cluster {
   }
 
   async #close(): Promise<void> {
+    const { log, sessions } = this.#recovery ?? {}
+    await Promise.all([
+      log?.close(SAVE_MS),
+      Promise.race([sessions?.close().catch(this.report), pause(SAVE_MS)]),
+    ])
     this.#members.stop()
     const farewell = this.#open ? this.#channel.send({ kind: 'bye' }) : Promise.resolve()
     this.#open = false
-    const closed = farewell.catch(() => {}).then(() => (this.#pubsub ?? this.#channel).close())
+    const closed = farewell
+      .catch(() => {})
+      .then(() => (this.#owned ? this.#pubsub : this.#channel).close())
     await Promise.race([closed.catch(() => {}), pause(FAREWELL_MS)])
   }
 
@@ -155,10 +206,4 @@ export class Cluster {
   #all(): ClusteredAdapter[] {
     return [...this.#adapters.values()].flatMap((adapters) => [...adapters])
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms).unref()
-  })
 }

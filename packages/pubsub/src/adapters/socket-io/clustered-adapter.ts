@@ -6,6 +6,7 @@ import {
   MessageType,
 } from 'socket.io-adapter'
 import type { Cluster, ClusteredAdapter } from './cluster.js'
+import type { Frame } from './frame.js'
 
 /** The longest time of a timer. The heartbeats of the base class are not used: ours are one for all namespaces of a process. */
 const NEVER_MS = 2 ** 31 - 1
@@ -52,6 +53,9 @@ export class HowdahAdapter extends ClusterAdapterWithHeartbeat implements Cluste
     // Answers are told apart by the base class.
     if (!this.#closed) this.onMessage(message as ClusterMessage)
   }
+
+  // Nobody appends to the log but adapters that recover.
+  receiveLogged(_frame: Frame, _position: string): void {}
 
   memberUp(uid: string): void {
     this.onMessage({ type: MessageType.HEARTBEAT, uid, nsp: this.namespace })

@@ -2,6 +2,7 @@ import type { Adapter } from 'socket.io-adapter'
 import { Cluster } from './cluster.js'
 import { HowdahAdapter, type NamespaceLike } from './clustered-adapter.js'
 import { type AdapterOptions, resolveAdapterOptions } from './options.js'
+import { RecoveringAdapter } from './recovering-adapter.js'
 
 /**
  * Makes the adapter through which Socket.IO servers on one PostgreSQL form a cluster: `io.adapter(createAdapter({ pool }))`.
@@ -34,6 +35,12 @@ export function createAdapter(options: AdapterOptions): (nsp: NamespaceLike) => 
       if (current === cluster) current = undefined
       await cluster.close()
     }
-    return new HowdahAdapter(nsp, cluster, leave)
+    const AdapterOf = recovers(nsp) ? RecoveringAdapter : HowdahAdapter
+    return new AdapterOf(nsp, cluster, leave)
   }
+}
+
+function recovers(nsp: NamespaceLike): boolean {
+  const { server } = nsp as { readonly server?: { readonly opts?: Record<string, unknown> } }
+  return Boolean(server?.opts?.['connectionStateRecovery'])
 }

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { type BroadcastFlags, type ClusterMessage, MessageType } from 'socket.io-adapter'
 import type { PubSub } from '../../pub-sub.js'
+import { type LogStream, MAX_LOGGED_LENGTH } from './broadcast-log.js'
 import { encodeValue } from './codec.js'
-import { EMITTER } from './frame.js'
+import { EMITTER, encodeFrame } from './frame.js'
 import { FrameChannel } from './frame-channel.js'
 import { resolveSource, type SocketIoSource } from './options.js'
 
@@ -105,6 +106,12 @@ export class SocketIoEmitter {
   }
 }
 
+/** Options of {@link createEmitter}. */
+export interface EmitterOptions extends SocketIoSource {
+  /** Whether the servers have `connectionStateRecovery`: broadcasts are then kept for clients that are away. @defaultValue `false` */
+  readonly connectionStateRecovery?: boolean | undefined
+}
+
 type Unaddressed<M = ClusterMessage> = M extends unknown ? Omit<M, 'uid' | 'nsp'> : never
 
 /**
@@ -123,14 +130,27 @@ type Unaddressed<M = ClusterMessage> = M extends unknown ? Omit<M, 'uid' | 'nsp'
  * await emitter.of('/admin').emit('paid', { invoice: 12 })
  * ```
  */
-export function createEmitter(source: SocketIoSource): SocketIoEmitter {
-  const { connect, name } = resolveSource(source)
-  const channel = frames(connect().pubsub, name)
-  const publish: Publish = (message) => {
+export function createEmitter(options: EmitterOptions): SocketIoEmitter {
+  const { connect, name } = resolveSource(options)
+  const { pubsub } = connect()
+  const channel = frames(pubsub, name)
+  const stream: LogStream = pubsub.stream(name, { maxPayloadBytes: MAX_LOGGED_LENGTH })
+  const publish: Publish = async (message) => {
     const body = encodeValue(message)
-    return channel.send({ kind: 'message', namespace: message.nsp, from: EMITTER, body })
+    const frame = { kind: 'message', namespace: message.nsp, from: EMITTER, body } as const
+    if (options.connectionStateRecovery !== true || !isOrdered(message)) {
+      return channel.send(frame)
+    }
+    const bytes = encodeFrame({ ...frame, server: channel.server })
+    await stream.append(bytes.toString('base64'))
   }
   return new SocketIoEmitter(publish, { namespace: '/', rooms: [], except: [], flags: {} })
+}
+
+/** Whether servers with recovery send it through their log, too. */
+function isOrdered(message: ClusterMessage): boolean {
+  if (message.type === MessageType.SERVER_SIDE_EMIT) return false
+  return message.type !== MessageType.BROADCAST || message.data.opts.flags.volatile !== true
 }
 
 function frames(pubsub: PubSub, name: string): FrameChannel {

@@ -22,6 +22,8 @@ export interface Frame {
   readonly from?: string | undefined
   /** Id of the one adapter it is for. */
   readonly to?: string | undefined
+  /** Counts what a server appends to the log. */
+  readonly number?: number | undefined
   readonly body: Buffer
 }
 
