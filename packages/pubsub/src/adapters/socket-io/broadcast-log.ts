@@ -8,7 +8,7 @@
  * - An append whose answer was lost may be there twice. Frames count up for each server, so readers drop those that come again.
  * - Nothing is appended before the place is known from which we read: we hear all of our own.
  */
-import { Backoff, Loop } from '@howdah/core'
+import { Backoff, HowdahError, Loop } from '@howdah/core'
 import { pubSubError } from '../../errors.js'
 import type { Stream } from '../../stream/stream.js'
 import { decodeFrame, encodeFrame, type Frame } from './frame.js'
@@ -18,11 +18,8 @@ const BATCH_FRAMES = 500
 const BATCH_BYTES = 1024 * 1024
 const WAITING_BYTES = 64 * 1024 * 1024
 
-/** Largest frame. */
-const MAX_LOGGED_BYTES = 48 * 1024 * 1024
-
-/** Room for it in base64. */
-export const MAX_LOGGED_LENGTH: number = 65 * 1024 * 1024
+/** Room for the largest frame in base64. */
+export const MAX_LOGGED_LENGTH: number = 43 * 1024 * 1024
 
 interface Waiting {
   readonly bytes: Buffer
@@ -87,19 +84,21 @@ export class BroadcastLog {
     return this.#position
   }
 
-  /** Appends a frame, which is read before this returns. Resolves once it is on disk. */
-  append(frame: Omit<Frame, 'server' | 'number'>): Promise<void> {
-    this.#number++
-    const bytes = encodeFrame({ ...frame, server: this.#server, number: this.#number })
-    if (bytes.length > MAX_LOGGED_BYTES || this.#waitingBytes + bytes.length > WAITING_BYTES) {
-      return Promise.reject(
-        pubSubError(
-          'PUBSUB_MESSAGE_TOO_LARGE',
-          'A broadcast was dropped: it is larger than 48 MiB, or 64 MiB of them already wait for the database.',
-        ),
+  /**
+   * Appends a frame, which is read before this returns. Resolves once it is on disk.
+   *
+   * @throws {@link HowdahError} PUBSUB_MESSAGE_TOO_LARGE, CORE_OVERLOADED, PUBSUB_CLOSED
+   */
+  async append(frame: Omit<Frame, 'server' | 'number'>): Promise<void> {
+    const bytes = encodeFrame({ ...frame, server: this.#server, number: this.#number + 1 })
+    if (this.#waitingBytes + bytes.length > WAITING_BYTES) {
+      throw new HowdahError(
+        'CORE_OVERLOADED',
+        'A broadcast was dropped: too many of them wait for the database, which cannot be reached or is too slow.',
       )
     }
-    return new Promise((resolve, reject) => {
+    this.#number++
+    await new Promise<void>((resolve, reject) => {
       this.#waiting.push({ bytes, resolve, reject })
       this.#waitingBytes += bytes.length
       this.#appending ??= this.#append()

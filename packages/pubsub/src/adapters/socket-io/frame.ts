@@ -1,3 +1,4 @@
+import { pubSubError } from '../../errors.js'
 import { decodeValue, encodeValue } from './codec.js'
 
 /**
@@ -30,14 +31,26 @@ export interface Frame {
 /** Sender of what comes from no server. Socket.IO does not count it among the servers either. */
 export const EMITTER = 'emitter'
 
+/** Largest frame. In base64 it stays below what the hub lets wait. */
+const MAX_FRAME_BYTES = 32 * 1024 * 1024
+
 const NOTHING = Buffer.alloc(0)
 
-/** A frame as bytes: the length of its head in 4 bytes, the head as JSON, the body. */
+/**
+ * A frame as bytes: the length of its head in 4 bytes, the head as JSON, the body.
+ *
+ * @throws {@link HowdahError} PUBSUB_MESSAGE_TOO_LARGE
+ */
 export function encodeFrame({ body, ...head }: Omit<Frame, 'body'> & { body?: Buffer }): Buffer {
   const json = Buffer.from(JSON.stringify(head))
   const length = Buffer.alloc(4)
   length.writeUInt32BE(json.length)
-  return Buffer.concat([length, json, body ?? NOTHING])
+  const bytes = Buffer.concat([length, json, body ?? NOTHING])
+  if (bytes.length <= MAX_FRAME_BYTES) return bytes
+  throw pubSubError(
+    'PUBSUB_MESSAGE_TOO_LARGE',
+    `A Socket.IO message of ${bytes.length} bytes was not sent to other servers, for it exceeds ${MAX_FRAME_BYTES}. Store it and send where it is.`,
+  )
 }
 
 /** @throws Error when the bytes are no frame */

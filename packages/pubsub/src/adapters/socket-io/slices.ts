@@ -13,8 +13,8 @@ const HEAD_BYTES = 1 + ID_BYTES + 12
 /** Bytes of a slice. In base64 it stays below the mebibyte that a channel takes. */
 const SLICE_BYTES = 512 * 1024
 
-/** More slices than this are no frame of ours: 64 MiB is all that the hub lets wait. */
-const MAX_SLICES = 128
+/** More slices than this are no frame of ours. */
+const MAX_SLICES = 64
 
 /** Cuts a frame into messages. `number` tells the frames of one sender apart. */
 export function slice(frame: Buffer, sender: string, number: number): Buffer[] {
