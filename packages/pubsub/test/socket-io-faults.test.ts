@@ -130,8 +130,7 @@ describe('a database that fails', () => {
     const proxy = await startProxy({ host: hostname, port: Number(port) })
     const nodes = (await bench.cluster(2, { url: proxy.url(bench.database.url) })) as [Node, Node]
     proxy.freeze()
-    nodes[0].io.serverSideEmit('hello', () => {})
-    await new Promise((resolve) => setTimeout(resolve, 2500))
+    await expect(nodes[0].io.serverSideEmitWithAck('hello')).rejects.toThrow('timeout')
     expect(await counts(nodes)).toEqual([2, 2])
     proxy.thaw()
     await expect.poll(() => counts(nodes)).toEqual([2, 2])
