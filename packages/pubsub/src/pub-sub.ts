@@ -143,6 +143,11 @@ export class PubSub {
     return new Presence(name, this.#presences, () => this.#assertOpen())
   }
 
+  /** @internal For adapters that keep tables of their own. */
+  get database(): Database {
+    return this.#db
+  }
+
   /** Adds a listener and returns the function that removes it. */
   on<Name extends keyof PubSubEvents>(
     name: Name,

@@ -8,7 +8,7 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { type Connection, type ConnectOptions, connect } from '../src/adapters/browser.js'
 import { bundleClient } from './bundle.js'
 import { type Ctx, closeAll, listen, openOptions, STREAM, serve } from './gateway-support.js'
-import { Bench } from './support.js'
+import { Bench } from './streams-support.js'
 
 const bench = new Bench()
 const connections: Connection[] = []

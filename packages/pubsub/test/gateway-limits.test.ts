@@ -1,7 +1,7 @@
 import { startProxy } from '@howdah/testkit'
 import { afterEach, describe, expect, test } from 'vitest'
 import { closeAll, openOptions, RawClient, STREAM, serve } from './gateway-support.js'
-import { Bench } from './support.js'
+import { Bench } from './streams-support.js'
 
 const bench = new Bench()
 afterEach(closeAll)

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { type Ctx, closeAll, openOptions, RawClient, STREAM, serve } from './gateway-support.js'
-import { Bench } from './support.js'
+import { Bench } from './streams-support.js'
 
 const bench = new Bench()
 afterEach(closeAll)

@@ -5,7 +5,7 @@ import { fastify } from 'fastify'
 import { afterEach, describe, expect, test } from 'vitest'
 import { SseGateway } from '../src/adapters/sse.js'
 import { type Ctx, closeAll, closeLater, listen, openOptions, STREAM } from './gateway-support.js'
-import { Bench } from './support.js'
+import { Bench } from './streams-support.js'
 
 const bench = new Bench()
 const sources: EventSource[] = []

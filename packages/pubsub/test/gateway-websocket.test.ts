@@ -12,7 +12,7 @@ import {
   STREAM,
   serve,
 } from './gateway-support.js'
-import { Bench } from './support.js'
+import { Bench } from './streams-support.js'
 
 const bench = new Bench()
 afterEach(closeAll)

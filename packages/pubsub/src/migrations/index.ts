@@ -3,9 +3,10 @@ import { channels } from './0001-channel.js'
 import { streams } from './0002-streams.js'
 import { groups } from './0003-groups.js'
 import { presence } from './0004-presence.js'
+import { socketIoSession } from './0005-socket-io-session.js'
 
 /** Tables of `@howdah/pubsub`, for `db.migrator` and for the DBA who wants to see the SQL first. */
 export const migrations: MigrationSet = {
   package: 'pubsub',
-  migrations: [channels, streams, groups, presence],
+  migrations: [channels, streams, groups, presence, socketIoSession],
 }
