@@ -5,9 +5,9 @@
  * that stored them, which does not keep it alive. The database's clock decides what is stale.
  */
 import { randomUUID } from 'node:crypto'
-import { coreMigrations, type Database, type TransactionHandle } from '@howdah/core'
-import { migrations } from './migrations/index.js'
+import type { Database, TransactionHandle } from '@howdah/core'
 import { type SpilledBody, spillFetch, spillInsert, spillPrune } from './sql/spill.js'
+import { ensureTables } from './tables.js'
 
 const PRUNE_AFTER_MS = 6 * 60_000
 /** A receiver waits no longer for a message, and tells of a gap. */
@@ -24,8 +24,7 @@ export class Spill {
 
   /** Makes sure that the tables are there. */
   async open(): Promise<void> {
-    await this.#db.migrator.ensure(coreMigrations)
-    await this.#db.migrator.ensure(migrations)
+    await ensureTables(this.#db)
   }
 
   /** Stores a message and answers its id. */

@@ -1,6 +1,6 @@
 import type { Database, HubStats } from '@howdah/core'
-import { migrations } from './migrations/index.js'
 import { readStats } from './sql/stream-operations.js'
+import { ensureTables } from './tables.js'
 
 /** One stream in {@link PubSubStats}. */
 export interface StreamStats {
@@ -44,7 +44,7 @@ export interface PubSubStats {
 
 /** Reads them. */
 export async function pubSubStats(db: Database): Promise<PubSubStats> {
-  await db.migrator.ensure(migrations)
+  await ensureTables(db)
   const [row] = await db.query(readStats(db.schema))
   if (row === undefined) throw new Error('The statement for stats answers one row.')
   return {

@@ -10,10 +10,10 @@
  * - With nothing said and no new identity, nothing is written.
  */
 import { randomBytes } from 'node:crypto'
-import { coreMigrations, type Database, Loop } from '@howdah/core'
-import { migrations } from '../migrations/index.js'
+import { type Database, Loop } from '@howdah/core'
 import { presencePrune } from '../sql/presence-prune.js'
 import { type EnteredRow, presenceWrite } from '../sql/presence-write.js'
+import { ensureTables } from '../tables.js'
 import { PRESENCE_KIND, topicOf } from './topic.js'
 
 /** One membership as this process means it. */
@@ -138,11 +138,10 @@ export class OwnMembers {
     const all = [...batch.keys()]
     const entering = all.filter(({ leaves }) => !leaves).map((member) => ({ ...member }))
     const leaving = all.filter(({ leaves }) => leaves)
-    const { schema, migrator } = this.#db
+    const { schema } = this.#db
     let entered: EnteredRow[]
     try {
-      await migrator.ensure(coreMigrations)
-      await migrator.ensure(migrations)
+      await ensureTables(this.#db)
       const write = presenceWrite(schema, PRESENCE_KIND, identity ?? '', entering, leaving)
       entered = await this.#db.query(write)
     } catch (error) {

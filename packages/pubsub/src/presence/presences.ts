@@ -8,12 +8,12 @@
  * - close() ends in bounded time; after it no timer is left.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { coreMigrations, type Database, Loop } from '@howdah/core'
+import { type Database, Loop } from '@howdah/core'
 import { pubSubError } from '../errors.js'
-import { migrations } from '../migrations/index.js'
 import { presenceAlive } from '../sql/presence-alive.js'
 import { type PresenceRow, presenceList } from '../sql/presence-list.js'
 import { presencePrune } from '../sql/presence-prune.js'
+import { ensureTables } from '../tables.js'
 import { type Member, membersOf } from './member.js'
 import { type OwnMember, OwnMembers } from './own-members.js'
 import { PRESENCE_KIND, topicOf } from './topic.js'
@@ -128,9 +128,8 @@ export class Presences {
   }
 
   async #rows(topic: string): Promise<readonly PresenceRow[]> {
-    const { migrator, schema } = this.#db
-    await migrator.ensure(coreMigrations)
-    await migrator.ensure(migrations)
+    const { schema } = this.#db
+    await ensureTables(this.#db)
     const rows = await this.#db.query(presenceList(schema, topic))
     if (rows.some(({ state }) => state === 'dead')) {
       this.#db.query(presencePrune(schema)).catch(this.#onError)

@@ -1,3 +1,4 @@
+import { setTimeout as later } from 'node:timers/promises'
 import {
   checkSchema,
   encodeJson,
@@ -28,6 +29,7 @@ import {
   streamSettings,
   whole,
 } from './options.js'
+import { throughOutages } from './outage.js'
 import { type Cursor, parseAfter } from './position.js'
 import type { StreamReader } from './reader.js'
 import type { Streams } from './streams.js'
@@ -122,7 +124,7 @@ export class Stream<T = unknown> {
   /**
    * Iterates over batches, and waits for more at the end. It reads when it is asked for the next one, so that a reader who is slow takes no
    * memory; recent messages come from memory that all readers of the process share. Batches have messages, or tell of a discontinuity;
-   * the first may have none, and says where the reading begins.
+   * the first may have none, and says where the reading begins. While the server is away it goes on trying, and the PubSub's `error` event tells.
    *
    * @example
    * ```ts
@@ -146,16 +148,22 @@ export class Stream<T = unknown> {
     const reader = await this.#reader()
     const release = await this.#streams.follow()
     const aborted = abortion(signal)
+    const over = () => signal?.aborted === true || this.#streams.closed
+    const wait = (ms: number) => aborted.or(later(ms))
+    const { onError } = this.#streams
     try {
-      for (let first = true; signal?.aborted !== true && !this.#streams.closed; first = false) {
+      for (let first = true; ; first = false) {
         const changed = reader.changed()
-        const batch = await this.#readAt(reader, cursor, size)
+        const read = () => this.#readAt(reader, cursor, size)
+        const batch = await throughOutages(read, over, wait, onError)
+        if (batch === undefined) return
         if (first || batch.messages.length > 0 || batch.continuity !== 'ok') {
           cursor = parseAfter(batch.next)
           yield batch
         } else {
           await aborted.or(changed)
         }
+        if (over()) return
       }
     } finally {
       aborted.unlink()

@@ -9,9 +9,9 @@
 import { type Database, Loop } from '@howdah/core'
 import { pubSubError } from '../errors.js'
 import type { Consumer } from '../group/consumer.js'
-import { migrations } from '../migrations/index.js'
 import { openStream } from '../sql/open-stream.js'
 import { trimStreams } from '../sql/stream-operations.js'
+import { ensureTables } from '../tables.js'
 import { Appender } from './appender.js'
 import { StreamReader } from './reader.js'
 import { Sequencer } from './sequencer.js'
@@ -77,7 +77,7 @@ export class Streams {
 
   /** Answers the number of a stream, making it if need be. */
   async open(name: string, settings: string): Promise<number> {
-    await this.db.migrator.ensure(migrations)
+    await ensureTables(this.db)
     const [row] = await this.db.query(openStream(this.db.schema, name, settings))
     if (!this.#closed) this.#trimming.start()
     return (row as { id: number }).id

@@ -6,12 +6,12 @@
  * - take() sees everything this server has saved before.
  */
 import { type Database, Loop } from '@howdah/core'
-import { migrations } from '../../migrations/index.js'
 import { dropSocketIoSessions } from '../../sql/drop-socket-io-sessions.js'
 import { expireSocketIoSessions } from '../../sql/expire-socket-io-sessions.js'
 import { saveSocketIoSessions } from '../../sql/save-socket-io-sessions.js'
 import { seeSocketIoServer } from '../../sql/see-socket-io-server.js'
 import { takeSocketIoSession } from '../../sql/take-socket-io-session.js'
+import { ensureTables } from '../../tables.js'
 import { decodeValue, encodeValue } from './codec.js'
 
 /** What a socket had. */
@@ -82,7 +82,7 @@ export class Sessions {
   async take(namespace: string, pid: string): Promise<StoredSession | undefined> {
     const { server, maxAge } = this.#options
     await this.#writing
-    await this.#db.migrator.ensure(migrations)
+    await ensureTables(this.#db)
     const statement = takeSocketIoSession(this.#db.schema, server, pid, namespace, maxAge)
     const [row] = await this.#db.query(statement)
     if (row === undefined) return undefined
@@ -136,9 +136,9 @@ export class Sessions {
   }
 
   #see(): Promise<unknown> {
-    const seen = this.#db.migrator
-      .ensure(migrations)
-      .then(() => this.#db.query(seeSocketIoServer(this.#db.schema, this.#options.server)))
+    const seen = ensureTables(this.#db).then(() =>
+      this.#db.query(seeSocketIoServer(this.#db.schema, this.#options.server)),
+    )
     this.#seen = seen
     seen.catch(() => {
       if (this.#seen === seen) this.#seen = undefined
