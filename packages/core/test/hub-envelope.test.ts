@@ -6,6 +6,7 @@ import {
   encodeEnvelope,
   MAX_NOTIFICATION_BYTES,
   MAX_PARTS,
+  pack,
   toNotifications,
 } from '../src/hub/envelope.js'
 import { Inbox } from '../src/hub/inbox.js'
@@ -59,6 +60,33 @@ test('any JSON survives parts of any size', () => {
       const notifications = notificationsOf(payload, Number.MAX_SAFE_INTEGER, limit)
       expect(received(notifications)).toEqual([payload])
     }),
+  )
+})
+
+test('messages of any names, bells among them, are packed and read in their order', () => {
+  const short = fc.constantFrom('a', 'b', '__proto__', '"')
+  const payload = fc.oneof(
+    fc.constant(undefined),
+    fc.integer(),
+    fc.constantFrom('x'.repeat(3_000), 'é'.repeat(9_000)),
+  )
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(short, short, payload), { minLength: 1, maxLength: 40 }),
+      (sent) => {
+        let seq = 0
+        const messages = sent.map(([kind, name, value]) => encodeMessage(kind, name, value))
+        const notifications = pack(HUB, () => ++seq, messages)
+        const inbox = new Inbox()
+        const out = notifications.flatMap((text) => {
+          expect(Buffer.byteLength(text)).toBeLessThanOrEqual(MAX_NOTIFICATION_BYTES)
+          return inbox.accept(text)
+        })
+        expect(
+          out.flatMap(({ kind, name, payloads }) => payloads.map((p) => [kind, name, p])),
+        ).toEqual(sent)
+      },
+    ),
   )
 })
 

@@ -11,7 +11,13 @@ async function slowReceiver() {
     ...process,
     async hold() {
       const client = await process.pool.connect()
-      return () => client.release()
+      let held = true
+      const release = () => {
+        if (held) client.release()
+        held = false
+      }
+      bench.atEnd(async () => release())
+      return release
     },
   }
 }

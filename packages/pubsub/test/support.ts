@@ -50,6 +50,11 @@ export class Bench {
     return { pool, db, pubsub }
   }
 
+  /** Runs when the test ends, with what closes the processes. */
+  atEnd(close: () => Promise<unknown>): void {
+    this.#closing.push(close)
+  }
+
   /** A name no other test has. */
   name(prefix = 'channel'): string {
     return `${prefix}-${++this.#names}`
