@@ -1,10 +1,16 @@
 import type { Arguments } from './arguments.js'
 import { fitQuick, interleave } from './measure/rounds.js'
-import { type ScenarioResult, type SuiteResult, summarize } from './report/results.js'
+import { spread } from './measure/statistics.js'
+import {
+  type MeasureResult,
+  type ScenarioResult,
+  type SuiteResult,
+  summarize,
+} from './report/results.js'
 import { describeMachine, load } from './servers/machine.js'
 import { startPostgresUnderTest } from './servers/postgres.js'
 import { startRedisUnderTest } from './servers/redis.js'
-import type { Suite } from './suite.js'
+import type { Context, Suite } from './suite.js'
 
 /** Starts the servers, measures every scenario of a suite, and stops what it started. */
 export async function runSuite(
@@ -23,7 +29,7 @@ export async function runSuite(
   const missing =
     redis === undefined ? ['peers on Redis: install redis-server or set REDIS_URL to see them'] : []
   try {
-    const all = await suite.setup({
+    const context: Context = {
       quick: args.quick,
       pool: postgres.pool,
       connect: postgres.connect,
@@ -32,7 +38,8 @@ export async function runSuite(
       redisUrl: redis?.url,
       missing: (what) => missing.push(what),
       onEnd: (close) => ends.push(close),
-    })
+    }
+    const all = await suite.setup(context)
     const scenarios = all.filter(({ figure, figures = {} }) =>
       [figure, ...Object.keys(figures)].some((name) => name.includes(args.only)),
     )
@@ -49,6 +56,15 @@ export async function runSuite(
       )
       results.push(summarize(scenario, rounds))
     }
+    const measures: MeasureResult[] = []
+    for (const measure of (await suite.measures?.(context)) ?? []) {
+      if (!measure.figure.includes(args.only)) continue
+      progress(measure.figure)
+      const values: number[] = []
+      for (let round = 0; round <= args.rounds; round++) values.push(await measure.run())
+      const { figure, title, unit } = measure
+      measures.push({ figure, title, unit, value: spread(values.slice(1)) })
+    }
     return {
       suite: suite.name,
       quick: args.quick,
@@ -61,6 +77,7 @@ export async function runSuite(
       redis: redis && { version: redis.version, persistence: redis.persistence },
       missing,
       scenarios: results,
+      measures,
     }
   } finally {
     for (const end of ends.reverse()) await end()

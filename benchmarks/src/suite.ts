@@ -66,8 +66,19 @@ export interface Context {
   onEnd(close: () => Promise<unknown>): void
 }
 
+/** One figure that compares with nobody: a number of ours, in its unit. */
+export interface Measure {
+  readonly figure: string
+  readonly title: string
+  readonly unit: string
+  /** Measures once and answers the number. It is run for a warm-up, and then once a round. */
+  run(): Promise<number>
+}
+
 /** A set of scenarios that share their data. Add a file in `suites/` and name it in `suites/index.ts`. */
 export interface Suite {
   readonly name: string
   setup(context: Context): Promise<readonly Scenario[]>
+  /** What is measured beside the scenarios, after them. */
+  measures?(context: Context): Promise<readonly Measure[]>
 }

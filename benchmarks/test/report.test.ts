@@ -36,6 +36,7 @@ const result: SuiteResult = {
   postgres: { version: '18.4', settings: { fsync: 'on' } },
   redis: undefined,
   missing: ['peers on Redis'],
+  measures: [],
   scenarios: [summarize(scenario, rounds)],
 }
 

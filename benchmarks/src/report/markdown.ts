@@ -3,7 +3,20 @@ import type { ContenderResult, ScenarioResult, SuiteResult } from './results.js'
 
 /** Renders the results for the terminal and for `benchmarks/results/<suite>.md`. */
 export function markdown(result: SuiteResult): string {
-  return `${[`# Benchmark: ${result.suite}`, conditions(result), ...result.scenarios.map(section)].join('\n\n')}\n`
+  return `${[`# Benchmark: ${result.suite}`, conditions(result), ...result.scenarios.map(section), ...measures(result)].join('\n\n')}\n`
+}
+
+function measures({ measures }: SuiteResult): string[] {
+  if (measures.length === 0) return []
+  const rows = measures.map(
+    ({ figure, title, unit, value }) =>
+      `| ${figure} | ${title} | ${range(value, (n) => (n < 100 ? n.toFixed(2) : Math.round(n).toLocaleString('en')))} ${unit} |`,
+  )
+  return [
+    ['## Numbers of ours', ['| figure | what | value |', '|---|---|---|', ...rows].join('\n')].join(
+      '\n\n',
+    ),
+  ]
 }
 
 function conditions(result: SuiteResult): string {

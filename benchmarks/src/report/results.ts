@@ -25,6 +25,13 @@ export interface ScenarioResult {
   readonly contenders: readonly ContenderResult[]
 }
 
+export interface MeasureResult {
+  readonly figure: string
+  readonly title: string
+  readonly unit: string
+  readonly value: Spread
+}
+
 export interface SuiteResult {
   readonly suite: string
   readonly quick: boolean
@@ -40,6 +47,7 @@ export interface SuiteResult {
   readonly redis: { readonly version: string; readonly persistence: string } | undefined
   readonly missing: readonly string[]
   readonly scenarios: readonly ScenarioResult[]
+  readonly measures: readonly MeasureResult[]
 }
 
 /** Sums up the rounds of a scenario, given in the order ours, peers. */

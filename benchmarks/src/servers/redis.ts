@@ -58,10 +58,17 @@ async function connected(
   }
 }
 
-async function startServer() {
+/** Starts one that writes every command to disk before it answers; `undefined` where there is none on the PATH. */
+export async function startDurableRedis(): Promise<RedisUnderTest | undefined> {
+  const server = await startServer({ appendonly: 'yes', appendfsync: 'always' })
+  if (server === undefined) return undefined
+  return connected(`redis://127.0.0.1:${server.port}`, 'appendfsync always', server.stop)
+}
+
+async function startServer(more: Readonly<Record<string, string>> = {}) {
   const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), 'howdah-bench-redis-'))
-  const settings = { port, bind: '127.0.0.1', dir: folder, save: '', appendonly: 'no' }
+  const settings = { port, bind: '127.0.0.1', dir: folder, save: '', appendonly: 'no', ...more }
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)])
   const child = spawn('redis-server', args, { stdio: 'ignore' })
   const removeFolder = () => rmSync(folder, { recursive: true, force: true })

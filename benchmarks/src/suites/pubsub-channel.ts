@@ -141,7 +141,7 @@ function contender(context: Context, name: TransportName, run: Run): RunContende
 }
 
 /** The other process. */
-class Subscriber {
+export class Subscriber {
   readonly #child: ChildProcess
 
   private constructor(child: ChildProcess) {

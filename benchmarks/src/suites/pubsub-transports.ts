@@ -30,6 +30,7 @@ export interface Transport {
 export const transports = {
   '@howdah/pubsub': howdah,
   'ioredis, auto-pipelined': ioredis(true),
+  'a stream of @howdah/pubsub': howdahStream,
   ioredis: ioredis(false),
   'node-redis': nodeRedis,
   'pg_notify through pg': notify,
@@ -52,6 +53,24 @@ async function howdah({ databaseUrl }: Servers): Promise<Transport> {
     publish: (name, message) => named(name).publish(message),
     async subscribe(name, onMessage) {
       const subscription = await named(name).subscribe(onMessage)
+      return () => subscription.close()
+    },
+    async close() {
+      await pubsub.close()
+      await pool.end()
+    },
+  }
+}
+
+async function howdahStream({ databaseUrl }: Servers): Promise<Transport> {
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: 10 })
+  const pubsub = new PubSub({ pool })
+  return {
+    publish: (name, message) => pubsub.stream<string>(name).append(message),
+    async subscribe(name, onMessage) {
+      const subscription = await pubsub
+        .stream<string>(name)
+        .subscribe(({ payload }) => onMessage(payload))
       return () => subscription.close()
     },
     async close() {

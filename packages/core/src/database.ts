@@ -147,12 +147,15 @@ export class Database {
       if (client === undefined) {
         return (await this.#driver.query(statement, this.options.prepare)) as Row[]
       }
-      const { text, values } = statement
+      const { text, values, name } = statement
       const connection = resolveClient(client)
       if (this.tenantId !== undefined && !this.#opened(client)) {
         await joinAsTenant(connection, this.tenantId)
       }
-      return (await connection.query({ text, values: [...values] })).rows as Row[]
+      // The transaction's library prepares by name as the pool does, or takes no notice of it.
+      const query = { text, values: [...values] }
+      const prepared = this.options.prepare ? { ...query, name } : query
+      return (await connection.query(prepared)).rows as Row[]
     })
   }
 

@@ -55,11 +55,9 @@ begin
             select e.first, e.ids from ${s}.stream_segment e
             where e.stream = _stream and e.first >= coalesce((
               select f.first from ${s}.stream_segment f where f.stream = _stream and f.first <= start + 1 order by f.first desc limit 1), 0)
-              and e.last > start
-            order by e.first limit _limit
+              and e.first <= start + _limit and e.last > start
           ) g, unnest(g.ids) with ordinality as i(id, n)
-          where g.first + i.n - 1 > start
-          order by off limit _limit
+          where g.first + i.n - 1 > start and g.first + i.n - 1 <= start + _limit
         ) o join ${s}.stream_log b on b.id = o.id
       ) c
     ) m join ${s}.stream_log l on l.id = m.id

@@ -34,23 +34,33 @@ export function sequenceFunctions(s: string): string[] {
   return [unsequenced(s), epoch(s), sequence(s)]
 }
 
-/** Rows that the last tick did not show, as far as the caller's snapshot shows them. Ids of running transactions are few: one look-up each. */
+/** The snapshot of the last tick; before the first, one that shows nothing. */
+function lastSnapshot(s: string): string {
+  return /* sql */ `coalesce((select k.snapshot from ${s}.stream_tick k order by k.tick desc limit 1), '3:3:'::pg_snapshot)`
+}
+
+/** Rows that a snapshot does not show, as far as the caller's does. Ids of running transactions are few: one look-up each. */
+function since(s: string, snapshot: string): string {
+  return /* sql */ `(
+      select l.id, l.stream, l.name, l.payload from ${s}.stream_log l where l.xid >= pg_snapshot_xmax(${snapshot})
+      union all
+      select l.id, l.stream, l.name, l.payload from ${s}.stream_log l where l.xid = any (array(select pg_snapshot_xip(${snapshot})))
+    )`
+}
+
+/** The stream of a row that may give but its name. */
+function streamOf(s: string, row: string): string {
+  return /* sql */ `coalesce(${row}.stream, (select t.id from ${s}.stream t where t.name = ${row}.name))`
+}
+
+/** For everybody else: what is committed, as far as the caller sees, and not in order yet. */
 function unsequenced(s: string): string {
-  const stream = `coalesce(l.stream, (select t.id from ${s}.stream t where t.name = l.name))`
-  return /* sql */ `create function ${s}.stream_unsequenced() returns table (id bigint, stream integer, bytes bigint)
+  return /* sql */ `create function ${s}.stream_unsequenced() returns table (id bigint, stream integer)
     ${ATTRIBUTES} stable as $body$
 declare
-  last pg_snapshot := (select t.snapshot from ${s}.stream_tick t order by t.tick desc limit 1);
+  seen pg_snapshot := ${lastSnapshot(s)};
 begin
-  if last is null then
-    return query select l.id, ${stream}, pg_column_size(l.payload)::bigint from ${s}.stream_log l;
-  else
-    return query
-      select l.id, ${stream}, pg_column_size(l.payload)::bigint from ${s}.stream_log l where l.xid >= pg_snapshot_xmax(last)
-      union all
-      select l.id, ${stream}, pg_column_size(l.payload)::bigint from ${s}.stream_log l
-      where l.xid = any (array(select pg_snapshot_xip(last)));
-  end if;
+  return query select u.id, ${streamOf(s, 'u')} from ${since(s, 'seen')} u;
 end $body$`
 }
 
@@ -89,6 +99,7 @@ function sequence(s: string): string {
     ${ATTRIBUTES} as $body$
 declare
   now_epoch integer;
+  seen pg_snapshot;
   lock_key bigint := hashtextextended(${literal(`howdah.stream:${s}`)}, 0);
 begin
   if pg_current_xact_id_if_assigned() is not null then
@@ -103,24 +114,26 @@ begin
   end if;
   outcome := 'idle';
   tick := coalesce((select t.tick from ${s}.stream_tick t order by t.tick desc limit 1), 0);
-  if not exists (select from ${s}.stream_unsequenced()) then return; end if;
+  seen := ${lastSnapshot(s)};
+  if not exists (select from ${since(s, 'seen')} u) then return; end if;
   -- Nobody may read what a crash could still undo.
   if current_setting('synchronous_commit') = 'off' then
     perform set_config('synchronous_commit', 'local', true);
   end if;
   now_epoch := ${s}.stream_epoch_now();
-  if exists (select from ${s}.stream_unsequenced() u where u.stream is null) then
-    insert into ${s}.stream (name)
-    select distinct l.name from ${s}.stream_unsequenced() u join ${s}.stream_log l on l.id = u.id
-    where u.stream is null and l.name is not null order by l.name
-    on conflict do nothing;
-  end if;
+  -- It may have left a tick of its own.
+  seen := ${lastSnapshot(s)};
+  insert into ${s}.stream (name)
+  select distinct u.name from ${since(s, 'seen')} u
+  where u.stream is null and not exists (select from ${s}.stream t where t.name = u.name) order by u.name
+  on conflict do nothing;
   with cur as materialized (
     select pg_current_snapshot() as snapshot, (select coalesce(max(t.tick), 0) + 1 from ${s}.stream_tick t) as tick
+  ), rows as materialized (
+    select u.id, ${streamOf(s, 'u')} as stream, pg_column_size(u.payload)::bigint as bytes from ${since(s, 'seen')} u
   ), fresh as materialized (
     select u.stream, u.id, row_number() over own - 1 as n, sum(u.bytes) over own as bytes
-    from ${s}.stream_unsequenced() u
-    window own as (partition by u.stream order by u.id)
+    from rows u window own as (partition by u.stream order by u.id)
   ), ends as materialized (
     select t.id as stream, coalesce(g.last, t.floor - 1) as head, coalesce(g.total, 0) as total, g.epoch
     from ${s}.stream t
