@@ -15,9 +15,10 @@ describe('batches()', () => {
       const following: Promise<void>[] = []
       const follow = async (after: number) => {
         const at = reached.push(after) - 1
-        const batches = reads
-          .stream<number>(name)
-          .batches({ after, limit: 100, signal: stop.signal })
+        const stop = new AbortController()
+        stops.push(stop)
+        const { signal } = stop
+        const batches = reads.stream<number>(name).batches({ after, limit: 100, signal })
         for await (const { messages } of batches) {
           for (const { offset } of messages) {
             expect(offset).toBe((reached[at] as number) + 1)
