@@ -145,6 +145,21 @@ describe('a subscription', () => {
     )
   })
 
+  test('does not ask again for what it has', async () => {
+    let asked = 0
+    const { url } = await scripted(({ t, id, ch }, send) => {
+      if (t !== 'sub') return
+      asked++
+      send({ t: 'subd', id, ch, state: 'live', off: '1:0' })
+      for (const n of [1, 2, 1, 2, 2, 3])
+        send({ t: 'msg', ch, off: `1:${n}`, prev: n - 1, data: n })
+    })
+    const heard: unknown[] = []
+    client(url).subscribe('s', { onMessage: (n) => heard.push(n) })
+    await expect.poll(() => heard).toEqual([1, 2, 3])
+    expect(asked).toBe(1)
+  })
+
   test('tells of what is gone, what never happened, and refusals', async () => {
     const answers = [
       { state: 'truncated', off: '1:100', lost: 60 },

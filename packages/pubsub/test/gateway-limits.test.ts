@@ -1,5 +1,6 @@
 import { startProxy } from '@howdah/testkit'
 import { afterEach, describe, expect, test } from 'vitest'
+import type { Batch } from '../src/stream/batch.js'
 import { closeAll, openOptions, RawClient, STREAM, serve } from './gateway-support.js'
 import { Bench } from './streams-support.js'
 
@@ -143,6 +144,34 @@ describe('a client that does not read', () => {
     expect(numbers).toEqual(Array.from({ length: 320 }, (_, n) => n))
     expect(slow.ofType('msg').map(({ prev }) => prev)).toEqual(numbers)
     expect(gateway.stats().dropped).toBe(0)
+  })
+
+  test('is read for no further than its socket takes', async () => {
+    let read = 0
+    const source = {
+      async *batches(): AsyncGenerator<Batch> {
+        for (; read < 3000; read++) {
+          const message = { offset: read + 1, position: `1:${read + 1}`, payload: big, at: 0 }
+          const messages = [{ ...message, key: undefined, headers: undefined }]
+          yield { messages, continuity: 'ok', validUntil: 0, lost: 0, next: '', head: 0 }
+        }
+      },
+    }
+    const { url, gateway } = await serve({ ...openOptions(bench.pubSub()), resolve: () => source })
+    const [slow, other] = await Promise.all([RawClient.open(url), RawClient.open(url)])
+    slow.send({ t: 'sub', id: 1, ch: 'x' })
+    slow.ws.pause()
+    await expect.poll(() => gateway.stats().slow).toBe(1)
+    const before = read
+    for (let n = 1; n <= 20; n++) {
+      other.send({ t: 'ping' })
+      await other.wait('pong', n)
+    }
+    // What the kernel takes on the way is all that may come on top.
+    expect(read).toBeLessThan(before + 30)
+    expect(read).toBeLessThan(1000)
+    slow.ws.terminate()
+    await expect.poll(() => gateway.stats().subscriptions).toBe(0)
   })
 
   test('misses messages of channels, and is told how many before the next', async () => {

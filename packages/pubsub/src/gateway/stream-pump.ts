@@ -12,6 +12,7 @@
 
 import { setTimeout as later } from 'node:timers/promises'
 import { Backoff, isHowdahError } from '@howdah/core'
+import { pubSubError } from '../errors.js'
 import type { Batch } from '../stream/batch.js'
 import type { Client } from './client.js'
 import type { Matches } from './filter.js'
@@ -67,6 +68,8 @@ export class StreamPump {
     while (!signal.aborted) {
       try {
         await this.#read(() => backoff.reset())
+        // A stream goes on for ever, unless whoever reads it was closed.
+        if (!signal.aborted) throw pubSubError('PUBSUB_CLOSED', 'The stream is read no more.')
       } catch (error) {
         if (signal.aborted) return
         if (isPermanent(error)) throw error

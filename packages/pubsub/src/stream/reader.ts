@@ -74,7 +74,8 @@ export class StreamReader {
   read(cursor: Cursor, limit: number): Promise<Batch> {
     const kept = this.#fromKept(cursor, limit)
     if (kept !== undefined) return Promise.resolve(kept)
-    const key = `${cursor.epoch}:${cursor.offset}:${limit}`
+    // One that began before the last sign may find less than that sign told of, and whoever takes part in it has no further sign to wait for.
+    const key = `${this.#signals}:${cursor.epoch}:${cursor.offset}:${limit}`
     let read = this.#reads.get(key)
     if (read === undefined) {
       read = this.#fromDatabase(cursor, limit).finally(() => this.#reads.delete(key))
@@ -121,9 +122,12 @@ export class StreamReader {
     const read = decodeRead({ ...row, epoch: row.epoch })
     // What was heard meanwhile may be news to this read, and what was kept may be of another server.
     if (signals !== this.#signals) return read
+    const news = read.head > this.#heard
     this.#known = true
     this.#heard = read.head
     this.#keep(read)
+    // Others wait for the sign of it, and when that comes it is not taken for one any more.
+    if (news) this.#signal()
     return read
   }
 
