@@ -77,7 +77,7 @@ begin
   ) c;
   -- What is watched and no longer there is left out as well.
   omitted := concat_ws(', ', omitted, (
-    select string_agg(quote_literal(w.name), ', ') from unnest(_columns) w(name)
+    select string_agg(format('case when %s then %L end', concat_ws(' or ', with_new, with_old), w.name), ', ') from unnest(_columns) w(name)
     where coalesce(with_new, with_old) is not null and not exists (select from ${s}.watch_columns(_table) c where c.name = w.name)));
   event := concat(
     ' || case when ' || with_new || ' then ' || format('${object('row')}', new_values) || ' else '''' end',
