@@ -322,6 +322,24 @@ describe('tables of other kinds', () => {
     }
   })
 
+  test('with virtual columns are watched without them', async () => {
+    const [version] = await sql(`select current_setting('server_version_num')::int as n`)
+    if (Number(version?.['n']) < 180_000) return
+    const { t, watch } = await watched(
+      'id int primary key, n int, twice int generated always as (n * 2) virtual',
+      { where: 'n > 0' },
+    )
+    await sql(`insert into ${t} values (1, 1)`)
+    expect(await told(watch)).toEqual([{ op: 'insert', key: { id: 1 }, row: { id: 1, n: 1 } }])
+    const install = (options: WatchOptions) => bench.pubSub().watch(t, options).install()
+    await expect(install({ where: 'twice > 2' })).rejects.toMatchObject({
+      code: 'PUBSUB_INVALID_CONDITION',
+    })
+    await expect(install({ columns: ['twice'] })).rejects.toMatchObject({
+      code: 'PUBSUB_UNKNOWN_COLUMN',
+    })
+  })
+
   test('that another role owns are refused', async () => {
     const t = bench.fresh().replace('-', '_')
     const pool = await poolOf(`${t}_owner`)

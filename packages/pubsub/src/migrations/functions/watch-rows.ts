@@ -13,7 +13,8 @@ export function watchRowsFunctions(s: string): string[] {
 }
 
 /**
- * Columns with expressions for the value `%1$s`: as JSON text, and its size in bytes, null where that is always small.
+ * Columns with expressions for the value `%1$s`: as JSON text; as plain text, null where that is what the JSON
+ * text says; and its size in bytes, null where that is always small.
  *
  * No value loses digits in JavaScript, and none fails: `bigint` and `numeric` are strings, JSON is taken as the text it is (`jsonb` cannot hold
  * all that `json` can), composite types are text, and the rest is as `to_json` has it. Columns that PostgreSQL computes when they are read
@@ -21,7 +22,7 @@ export function watchRowsFunctions(s: string): string[] {
  */
 function columns(s: string): string {
   return /* sql */ `create function ${s}.watch_columns(_table oid)
-    returns table (number smallint, name text, as_json text, size text) ${ATTRIBUTES} stable as $body$
+    returns table (number smallint, name text, as_json text, as_text text, size text) ${ATTRIBUTES} stable as $body$
 begin
   return query
     with recursive resolved as (
@@ -39,6 +40,10 @@ begin
         when r.typcategory = 'A' and (e.oid in ('bigint'::regtype, 'numeric'::regtype) or e.typtype in ('c', 'd'))
           then 'to_json(%1$s::text[])::text'
         else 'to_json(%1$s)::text'
+      end,
+      case
+        when r.oid in ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'text'::regtype, 'varchar'::regtype, 'uuid'::regtype)
+          then '%1$s::text'
       end,
       case
         when r.typlen <> -1 or r.oid = 'numeric'::regtype then null
@@ -105,16 +110,17 @@ declare
   size text;
   told text;
 begin
-  select string_agg(format('%L || %s', case k.n when 1 then '{' else ',' end || to_json(c.name)::text || ':', k.as_json), ' || ' order by k.n) || ' || ''}''',
+  select string_agg(format('%L || %s', case k.n when 1 then '{' else ',' end || to_json(k.name)::text || ':', k.as_json), ' || ' order by k.n) || ' || ''}''',
       case count(*)
-        when 1 then format('(%s)::json #>> ''{}''', min(k.as_json))
+        when 1 then min(coalesce(k.as_text, format('(%s)::json #>> ''{}''', k.as_json)))
         else '''['' || ' || string_agg(k.as_json, ' || '','' || ' order by k.n) || ' || '']'''
       end
     into id, key
   from (
-    select c.name, u.n, format(c.as_json, '_r.' || quote_ident(c.name)) as as_json
+    select c.name, u.n, format(c.as_json, '_r.' || quote_ident(c.name)) as as_json,
+      format(c.as_text, '_r.' || quote_ident(c.name)) as as_text
     from unnest(${s}.watch_key(_table)) with ordinality u(number, n) join ${s}.watch_columns(_table) c on c.number = u.number
-  ) k join lateral (select k.name) c on true;
+  ) k;
   select string_agg(format('coalesce(' || c.size || ', 0)::bigint', '_r.' || quote_ident(c.name)), ' + '),
       string_agg(format(', _r.%I as c%s', c.name, c.number), '' order by c.number)
     into size, told

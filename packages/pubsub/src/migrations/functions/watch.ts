@@ -84,7 +84,8 @@ begin
   end if;
   if _where is not null then
     begin
-      execute format(E'select from (select t.* from %1$s t) as %2$I where (%3$s\\n)::boolean limit 0', _table, found.relname, _where);
+      execute format(E'select from (select %1$s from %2$s t) as %3$I where (%4$s\\n)::boolean limit 0',
+        (select string_agg(format('t.%I', c.name), ', ') from ${s}.watch_columns(_table) c), _table, found.relname, _where);
     exception when others then
       ${refuse('invalid_parameter_value', 'The condition is none over the columns of %s: %s. Name functions and operators that are not of pg_catalog with their schema.', '_table', 'sqlerrm')};
     end;
