@@ -170,7 +170,7 @@ describe('whatever four writers do at once', () => {
           await watch.remove()
           await bench.pools[0].query(`drop table ${table}`)
         }),
-        { numRuns: RUNS },
+        { numRuns: RUNS, endOnFailure: true },
       )
     },
   )
