@@ -175,6 +175,26 @@ describe('changes', () => {
     )
   })
 
+  test('are of our rows, where the snapshot still shows the row that another has deleted', async () => {
+    const { t, watch } = await watched('id int primary key, n int')
+    await sql(`insert into ${t} values (1, 1), (2, 2)`)
+    const client = await bench.pools[1].connect()
+    await client.query('begin isolation level repeatable read')
+    await client.query(`select * from ${t}`)
+    await sql(`delete from ${t} where id = 2`)
+    await client.query('savepoint a')
+    await client.query(
+      `insert into ${t} values (1, 10), (2, 20) on conflict (id) do update set n = excluded.n`,
+    )
+    await client.query('commit')
+    client.release()
+    expect((await told(watch)).slice(2)).toEqual([
+      { op: 'delete', key: { id: 2 } },
+      { op: 'update', key: { id: 1 }, row: { id: 1, n: 10 } },
+      { op: 'insert', key: { id: 2 }, row: { id: 2, n: 20 } },
+    ])
+  })
+
   test('roll back with their transaction or savepoint', async () => {
     const { t, watch } = await watched('id int primary key')
     const db = Database.from(bench.pools[0])

@@ -30,8 +30,8 @@ const WITH_OLD = `e.op in ('update', 'delete', 'leave')`
 /**
  * Query for `key` and `payload`, the text of an event, in the order of the rows.
  *
- * `_op` is that of the trigger, or SNAPSHOT for the rows of the table. With `_again` the new rows are those the table has now under the keys of
- * the change: what triggers of the application did to them in the meantime was told before, and must not be overwritten by what was.
+ * `_op` is that of the trigger, or SNAPSHOT for the rows of the table. With `_again` the new rows are those our transaction has left in the table
+ * under the keys of the change: what triggers of the application did to them in the meantime was told before, and must not be overwritten by what was.
  */
 function query(s: string): string {
   return /* sql */ `create function ${s}.watch_query(
@@ -95,7 +95,8 @@ begin
       event, ${s}.watch_rows(_table, old_rows, _columns, _where));
   end if;
   if _again then
-    new_rows := format('(select distinct * from (%s) _a) _k join %s _r on %s',
+    -- A snapshot of the whole transaction may still show the row that another has deleted, beside the one we inserted under its key.
+    new_rows := format('(select distinct * from (%s) _a) _k join %s _r on %s and age(_r.xmin) <= age(pg_current_xact_id()::xid)',
       concat_ws(' union all ', case when _op <> 'DELETE' then format('select %s from howdah_new', keys) end,
         case when _op <> 'INSERT' then format('select %s from howdah_old', keys) end),
       named, ${s}.watch_equality(_table));
