@@ -61,3 +61,17 @@ export type {
 export { Stream } from './stream/stream.js'
 export type { StreamSubscription } from './stream/subscriber.js'
 export type { Subscription } from './subscription.js'
+export type { Bootstrap } from './watch/bootstrap.js'
+export type { BootstrapOptions, ChangesOptions, WatchOptions } from './watch/options.js'
+export type {
+  ChangesLost,
+  RowAdded,
+  RowChange,
+  RowKey,
+  RowRemoved,
+  RowUpdated,
+  TableTruncated,
+  WatchedChange,
+  WatchedRow,
+} from './watch/row-change.js'
+export { Watch, type WatchSql, type WatchState } from './watch/watch.js'

@@ -1,4 +1,4 @@
-import { Database, Emitter, tracer } from '@howdah/core'
+import { Database, Emitter, type TableName, tracer } from '@howdah/core'
 import { Channel, type ChannelParts } from './channel.js'
 import { pubSubError } from './errors.js'
 import { destinationOf } from './form.js'
@@ -21,6 +21,8 @@ import { resolveStreamName, type StreamOptions } from './stream/options.js'
 import { Stream } from './stream/stream.js'
 import { Streams } from './stream/streams.js'
 import { Subscriptions } from './subscriptions.js'
+import type { WatchOptions } from './watch/options.js'
+import { Watch } from './watch/watch.js'
 
 /** Events of a {@link PubSub}. */
 export interface PubSubEvents {
@@ -146,6 +148,15 @@ export class PubSub {
   /** @internal For adapters that keep tables of their own. */
   get database(): Database {
     return this.#db
+  }
+
+  /**
+   * Names a table whose changes are to be a stream. Costs nothing until it is used; {@link Watch.install} puts the triggers in place.
+   *
+   * @throws {@link HowdahError} PUBSUB_INVALID_OPTION, CORE_INVALID_NAME
+   */
+  watch<Row = Record<string, unknown>>(table: TableName, options: WatchOptions = {}): Watch<Row> {
+    return new Watch<Row>(table, options, this.#streams, (name) => this.stream(name))
   }
 
   /** Adds a listener and returns the function that removes it. */
