@@ -46,7 +46,7 @@ async function appending(context: Context): Promise<Scenario[]> {
 async function writersOverhead(context: Context): Promise<Scenario> {
   const pool = context.pool({ max: WRITERS + 4 })
   let reader: Subscriber | undefined
-  await pool.query('create table written (id bigint generated always as identity, at timestamptz)')
+  for (const statement of TABLES) await pool.query(statement)
   const pubsub = new PubSub({ pool })
   context.onEnd(async () => {
     reader?.end()
@@ -59,7 +59,7 @@ async function writersOverhead(context: Context): Promise<Scenario> {
   }
   return {
     figure: 'writers_overhead',
-    title: `${WRITERS} writers that each insert a row and append a message in one transaction, while another process reads them, over those that only insert`,
+    title: `${WRITERS} writers of transactions like those of pgbench (three updates, a select, an insert) that also append a message, while another process reads the stream, over the same without`,
     callers: WRITERS,
     ours: {
       ...writing('with an append', pool, append),
@@ -74,6 +74,41 @@ async function writersOverhead(context: Context): Promise<Scenario> {
     },
     peers: [writing('without', pool, async () => {})],
   }
+}
+
+const ACCOUNTS = 100_000
+const TELLERS = 400
+const BRANCHES = 40
+
+/** What pgbench calls TPC-B-like, with so many branches that its writers seldom wait for each other. */
+const TABLES = [
+  'create table account (id integer primary key, branch integer, balance bigint not null default 0) with (fillfactor = 90)',
+  'create table teller (id integer primary key, balance bigint not null default 0) with (fillfactor = 50)',
+  'create table branch (id integer primary key, balance bigint not null default 0) with (fillfactor = 50)',
+  'create table history (account integer, teller integer, branch integer, delta integer, at timestamptz)',
+  `insert into account (id) select * from generate_series(1, ${ACCOUNTS})`,
+  `insert into teller (id) select * from generate_series(1, ${TELLERS})`,
+  `insert into branch (id) select * from generate_series(1, ${BRANCHES})`,
+]
+
+async function transfer(client: PoolClient): Promise<void> {
+  const [account, teller, branch] = [pick(ACCOUNTS), pick(TELLERS), pick(BRANCHES)]
+  const delta = pick(10_000) - 5_000
+  const run = (name: string, text: string, values: number[]) => client.query({ name, text, values })
+  await run('account', 'update account set balance = balance + $1 where id = $2', [delta, account])
+  await run('balance', 'select balance from account where id = $1', [account])
+  await run('teller', 'update teller set balance = balance + $1 where id = $2', [delta, teller])
+  await run('branch', 'update branch set balance = balance + $1 where id = $2', [delta, branch])
+  await run('history', 'insert into history values ($1, $2, $3, $4, now())', [
+    account,
+    teller,
+    branch,
+    delta,
+  ])
+}
+
+function pick(below: number): number {
+  return 1 + Math.floor(Math.random() * below)
 }
 
 function writing(
@@ -91,7 +126,7 @@ function writing(
         try {
           for (let before = performance.now(); before < end; ) {
             await client.query('begin')
-            await client.query({ name: 'write', text: 'insert into written (at) values (now())' })
+            await transfer(client)
             await more(client)
             await client.query('commit')
             const after = performance.now()

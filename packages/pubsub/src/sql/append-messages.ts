@@ -1,4 +1,4 @@
-import { defineStatement, type Statement } from '@howdah/core'
+import { defineStatement, literal, type Statement } from '@howdah/core'
 import { SEPARATOR } from '../migrations/fragments.js'
 
 /** A message as it is stored. */
@@ -12,7 +12,7 @@ export interface StoredMessage {
 }
 
 /** Appends messages; answers their ids in their order. */
-export const appendMessages: (
+const appendMessages: (
   schema: string,
   messages: readonly StoredMessage[],
 ) => Statement<{ ids: string }> = defineStatement(
@@ -28,6 +28,51 @@ export const appendMessages: (
       : null,
   ],
 )
+
+/** Appends messages of one stream that are nothing but their payloads, as most are: an eighth less than the function takes. */
+const appendAlike: (
+  schema: string,
+  stream: number,
+  payloads: readonly string[],
+) => Statement<{ ids: string }> = defineStatement(
+  'stream.append-alike',
+  (s) => /* sql */ `
+    with added as (
+      insert into ${s}.stream_log (stream, payload)
+      select $1::integer, p.payload::json from unnest(string_to_array($2::text, ${literal(SEPARATOR)})) as p(payload)
+      returning id
+    )
+    select string_agg(a.id::text, ',' order by a.id) as ids from added a`,
+  (stream, payloads) => [stream, payloads.join(SEPARATOR)],
+)
+
+/** Appends messages in the cheapest way there is for them; answers their ids in their order. */
+export function append(
+  schema: string,
+  messages: readonly StoredMessage[],
+): Statement<{ ids: string }> {
+  const first = messages[0] as StoredMessage
+  if (messages.length === 1) return appendMessage(schema, first)
+  const alike = messages.every(
+    ({ stream, key, headers }) => stream === first.stream && key === null && headers === null,
+  )
+  if (!alike) return appendMessages(schema, messages)
+  return appendAlike(
+    schema,
+    first.stream,
+    messages.map(({ payload }) => payload),
+  )
+}
+
+/** Appends one message: a function would cost as much again as the row. */
+const appendMessage: (schema: string, message: StoredMessage) => Statement<{ ids: string }> =
+  defineStatement(
+    'stream.append-one',
+    (s) => /* sql */ `
+      insert into ${s}.stream_log (stream, key, headers, payload)
+      values ($1::integer, $2::text, $3::text::json, $4::text::json) returning id::text as ids`,
+    ({ stream, key, headers, payload }) => [stream, key, headers, payload],
+  )
 
 /** What an append that is checked first answers. */
 export interface CheckedAppend {

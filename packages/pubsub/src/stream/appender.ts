@@ -4,30 +4,38 @@
  * Invariants
  * - At most one statement runs at any time, for two could commit in either order: appends are in the order of the calls. What comes meanwhile
  *   shares the next one, so that callers who wait at the same time share one flush to disk.
+ * - The next statement is on its way before those of the last one are told, so that the server works while this process does. Many callers
+ *   who were told together would call together again, and leave it idle; so where nothing is on its way only half of them are sent.
  * - An append resolves once it is committed, and rejects alone: where the server refuses a batch, which then stored nothing, its messages
  *   are sent one by one.
  */
 import { canNarrowDown, type Database, HowdahError } from '@howdah/core'
-import { appendMessages, type StoredMessage } from '../sql/append-messages.js'
+import { append, type StoredMessage } from '../sql/append-messages.js'
+import type { Appended } from './options.js'
 
 const BATCH_MESSAGES = 1000
 const BATCH_LENGTH = 1024 * 1024
 const WAITING_MESSAGES = 100_000
+/** Fewer share one statement: half of them would cost about as much as all. */
+const WORTH_HALVING = 256
 
 interface Waiting {
   readonly message: StoredMessage
-  resolve(id: string): void
+  resolve(appended: Appended): void
   reject(error: unknown): void
 }
+
+/** What became of a statement. */
+type Outcome = { readonly ids: readonly string[] } | { readonly error: unknown }
 
 /** Puts appends into statements. */
 export class Appender {
   readonly #db: Database
-  readonly #onAppended: () => void
+  readonly #onAppended: (messages: number) => void
   #waiting: Waiting[] = []
   #running = false
 
-  constructor(db: Database, onAppended: () => void) {
+  constructor(db: Database, onAppended: (messages: number) => void) {
     this.#db = db
     this.#onAppended = onAppended
   }
@@ -37,7 +45,7 @@ export class Appender {
    *
    * @throws {@link HowdahError} CORE_OVERLOADED when too many wait
    */
-  add(message: StoredMessage): Promise<string> {
+  add(message: StoredMessage): Promise<Appended> {
     if (this.#waiting.length >= WAITING_MESSAGES) {
       return Promise.reject(
         new HowdahError(
@@ -57,36 +65,58 @@ export class Appender {
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
-      await this.#send(this.#take())
-      if (this.#waiting.length === 0) await new Promise((resolve) => setImmediate(resolve))
+      const { length } = this.#waiting
+      let batch = this.#take(length < WORTH_HALVING ? length : Math.ceil(length / 2))
+      let sending = this.#send(batch)
+      for (;;) {
+        const outcome = await sending
+        const next = this.#take(this.#waiting.length)
+        if (next.length > 0 && !('error' in outcome)) sending = this.#send(next)
+        await this.#settle(batch, outcome)
+        if (next.length === 0) break
+        if ('error' in outcome) sending = this.#send(next)
+        batch = next
+      }
+      await new Promise((resolve) => setImmediate(resolve))
     }
     this.#running = false
   }
 
-  #take(): Waiting[] {
+  #take(most: number): Waiting[] {
     let length = 0
     let count = 0
     for (const { message } of this.#waiting) {
       length += message.payload.length
-      if (count === BATCH_MESSAGES || (count > 0 && length > BATCH_LENGTH)) break
+      if (count === most || count === BATCH_MESSAGES || (count > 0 && length > BATCH_LENGTH)) break
       count++
     }
-    return this.#waiting.splice(0, count)
+    if (count < this.#waiting.length) return this.#waiting.splice(0, count)
+    const all = this.#waiting
+    this.#waiting = []
+    return all
   }
 
-  async #send(batch: readonly Waiting[]): Promise<void> {
+  /** Never rejects. */
+  async #send(batch: readonly Waiting[]): Promise<Outcome> {
     try {
       const messages = batch.map(({ message }) => message)
-      const [row] = await this.#db.query(appendMessages(this.#db.schema, messages))
-      const ids = (row?.ids ?? '').split(',')
-      this.#onAppended()
-      for (const [n, { resolve }] of batch.entries()) resolve(ids[n] ?? '')
+      const [row] = await this.#db.query(append(this.#db.schema, messages))
+      this.#onAppended(batch.length)
+      return { ids: (row?.ids ?? '').split(',') }
     } catch (error) {
-      if (batch.length === 1 || !canNarrowDown(error)) {
-        for (const { reject } of batch) reject(error)
-      } else {
-        for (const one of batch) await this.#send([one])
+      return { error }
+    }
+  }
+
+  async #settle(batch: readonly Waiting[], outcome: Outcome): Promise<void> {
+    if ('ids' in outcome) {
+      for (const [n, { resolve }] of batch.entries()) {
+        resolve({ id: outcome.ids[n] ?? '', duplicate: false })
       }
+    } else if (batch.length === 1 || !canNarrowDown(outcome.error)) {
+      for (const { reject } of batch) reject(outcome.error)
+    } else {
+      for (const one of batch) await this.#settle([one], await this.#send([one]))
     }
   }
 }

@@ -14,6 +14,11 @@ import { type Sequenced, sequenceStreams } from '../sql/sequence-streams.js'
 
 /** Least time between two runs, in milliseconds, but for those that somebody waits for. */
 const PACE_MS = 3
+/** The same where so many were appended in it that a run more would do little for anybody and cost all. */
+const FLOOD_PACE_MS = 12
+const FLOOD_MESSAGES = 100
+/** Of how many parts of the time one goes to runs, at most. */
+const SHARE = 4
 /** Wait before another try where another process is at it. */
 const BUSY_MS = 1
 const ISOLATION = 'read committed'
@@ -37,7 +42,8 @@ export interface SequencerListener {
 export class Sequencer {
   readonly #db: Database
   readonly #listener: SequencerListener
-  #rung = false
+  /** Messages rung for since the last run began. */
+  #rung = 0
   #settling: Settling | undefined
   #running: Promise<void> | undefined
   #notBefore = 0
@@ -51,10 +57,10 @@ export class Sequencer {
     this.#listener = listener
   }
 
-  /** Something may have been appended: have it put in order soon. */
-  ring(): void {
+  /** Something may have been appended, by about so many messages: have it put in order soon. */
+  ring(messages = 1): void {
     if (this.#closed) return
-    this.#rung = true
+    this.#rung += messages
     this.#start()
   }
 
@@ -73,7 +79,7 @@ export class Sequencer {
   /** Starts no further run, and waits for the one under way. */
   async close(): Promise<void> {
     this.#closed = true
-    this.#rung = false
+    this.#rung = 0
     this.#wake?.()
     await this.#running
   }
@@ -82,25 +88,26 @@ export class Sequencer {
     this.#running ??= this.#loop().finally(() => {
       this.#running = undefined
       // What came between the last look and here.
-      if (this.#rung || this.#settling !== undefined) this.#start()
+      if (this.#rung > 0 || this.#settling !== undefined) this.#start()
     })
   }
 
   async #loop(): Promise<void> {
-    while (this.#rung || this.#settling !== undefined) {
+    while (this.#rung > 0 || this.#settling !== undefined) {
       if (this.#settling === undefined) await this.#pause()
       const settling = this.#settling
       this.#settling = undefined
-      this.#rung = false
+      const pace = this.#rung > FLOOD_MESSAGES ? FLOOD_PACE_MS : PACE_MS
+      this.#rung = 0
       const began = performance.now()
       try {
         const busy = !(await this.#once(settling !== undefined))
         if (busy) this.#repeat(settling)
         else settling?.resolve()
-        // A server that is slow is asked less often.
+        // A server that is busy is left alone for most of the time, and finds more to do at once.
         this.#notBefore = busy
           ? performance.now() + BUSY_MS
-          : Math.max(began + PACE_MS, 2 * performance.now() - began - PACE_MS)
+          : began + Math.max(pace, SHARE * (performance.now() - began))
       } catch (error) {
         settling?.reject(error)
         if (settling === undefined) this.#listener.onError(error)
@@ -109,7 +116,7 @@ export class Sequencer {
   }
 
   #repeat(settling: Settling | undefined): void {
-    if (settling === undefined) this.#rung = !this.#closed
+    if (settling === undefined) this.#rung += this.#closed ? 0 : 1
     else if (this.#settling === undefined) this.#settling = settling
     else this.#settling.promise.then(settling.resolve, settling.reject)
   }

@@ -9,7 +9,7 @@ import {
 import { pubSubError } from '../errors.js'
 import { ConsumerGroup, type OrderedGroup } from '../group/group.js'
 import { type GroupOptions, resolveGroupName, resolveGroupOptions } from '../group/group-options.js'
-import { appendChecked, appendMessages, type StoredMessage } from '../sql/append-messages.js'
+import { append, appendChecked, type StoredMessage } from '../sql/append-messages.js'
 import { dropStream } from '../sql/stream-operations.js'
 import type { Batch, BatchesOptions, ReadOptions, StreamMessage } from './batch.js'
 import { brokenBy } from './discontinuity.js'
@@ -51,6 +51,8 @@ export class Stream<T = unknown> {
   readonly #settings: string
   readonly #maxPayloadBytes: number
   #opening: Promise<number> | undefined
+  /** Its number, once it is there. */
+  #number: number | undefined
 
   /** The stream's name. Streams of one name on one database are one stream, in whatever process. */
   readonly name: string
@@ -80,16 +82,27 @@ export class Stream<T = unknown> {
    * @throws {@link HowdahError} PUBSUB_CONFLICT when `expectedOffset` is not the last; nothing is appended, and the transaction can go on
    */
   async append(payload: T, options: AppendOptions = {}): Promise<Appended> {
-    const { client, expectedOffset, ...message } = options
-    const context = () => ({ target: this.name, count: 1 })
-    return this.#appendTracer.run(context, async () => {
-      if (client !== undefined || expectedOffset !== undefined || message.dedupKey !== undefined) {
-        const [one] = await this.#write([{ ...message, payload }], { client, expectedOffset })
+    const { client, expectedOffset, dedupKey, key, headers } = options
+    const alone = client === undefined && expectedOffset === undefined && dedupKey === undefined
+    // Where there is nothing to wait for, a message costs one promise.
+    if (
+      alone &&
+      !this.#appendTracer.active &&
+      this.#number !== undefined &&
+      !this.#streams.closed &&
+      this.#schema === undefined
+    ) {
+      return this.#streams.appender.add(this.#stored(this.#number, { payload, key, headers }))
+    }
+    return this.#appendTracer.run(
+      () => ({ target: this.name, count: 1 }),
+      async () => {
+        if (alone) return this.#streams.appender.add(await this.#store({ payload, key, headers }))
+        const message = { payload, key, headers, dedupKey }
+        const [one] = await this.#write([message], { client, expectedOffset })
         return one as Appended
-      }
-      const stored = await this.#store({ ...message, payload })
-      return { id: await this.#streams.appender.add(stored), duplicate: false }
-    })
+      },
+    )
   }
 
   /**
@@ -225,16 +238,23 @@ export class Stream<T = unknown> {
     const { db } = this.#streams
     await db.query(dropStream(db.schema, await this.open()))
     this.#opening = undefined
+    this.#number = undefined
     this.#streams.nudge()
   }
 
   /** @internal The stream's number, once it is there. */
   open(): Promise<number> {
     this.#streams.assertOpen()
-    this.#opening ??= this.#streams.open(this.name, this.#settings).catch((error) => {
-      this.#opening = undefined
-      throw error
-    })
+    this.#opening ??= this.#streams.open(this.name, this.#settings).then(
+      (number) => {
+        this.#number = number
+        return number
+      },
+      (error) => {
+        this.#opening = undefined
+        throw error
+      },
+    )
     return this.#opening
   }
 
@@ -259,7 +279,8 @@ export class Stream<T = unknown> {
       ? await this.#appendChecked(stored, dedup, expected, client)
       : await this.#appendPlain(stored, client)
     const { sequencer } = this.#streams
-    if (!this.#streams.db.afterCommit(client, () => sequencer.ring())) this.#streams.expect()
+    if (!this.#streams.db.afterCommit(client, () => sequencer.ring(stored.length)))
+      this.#streams.expect()
     return appended
   }
 
@@ -268,7 +289,7 @@ export class Stream<T = unknown> {
     client: TransactionHandle | undefined,
   ): Promise<Appended[]> {
     const { db } = this.#streams
-    const [row] = await db.query(appendMessages(db.schema, stored), client)
+    const [row] = await db.query(append(db.schema, stored), client)
     return (row?.ids ?? '').split(',').map((id) => ({ id, duplicate: false }))
   }
 
@@ -292,13 +313,19 @@ export class Stream<T = unknown> {
       .map((id, n) => ({ id, duplicate: duplicates.has(String(n + 1)) }))
   }
 
-  async #store({ payload, key, headers }: NewMessage<T>): Promise<StoredMessage> {
-    const stored = {
+  async #store(message: NewMessage<T>): Promise<StoredMessage> {
+    const number = await this.open()
+    if (this.#schema === undefined) return this.#stored(number, message)
+    return this.#stored(number, { ...message, payload: await this.#validate(message.payload) })
+  }
+
+  #stored(stream: number, { payload, key, headers }: NewMessage<T>): StoredMessage {
+    return {
+      stream,
       key: resolveMessageKey('key', key),
       headers: resolveHeaders(headers),
-      payload: this.#encode(this.#schema === undefined ? payload : await this.#validate(payload)),
+      payload: this.#encode(payload),
     }
-    return { stream: await this.open(), ...stored }
   }
 
   #validate(payload: unknown): Promise<T> {

@@ -19,7 +19,7 @@ import { Sequencer } from './sequencer.js'
 const HUB_KIND = 'stream'
 /** How often messages nobody rang for are looked for, and how often for a while after there were some. */
 const IDLE_MS = 100
-const BUSY_MS = 10
+const BUSY_MS = 20
 const BUSY_FOR_MS = 2000
 /** The name that the process holds which looks, and how often the others try to. */
 const LOOKING = 'streams'
@@ -60,7 +60,7 @@ export class Streams {
       onIdle: (tick) => this.#idle(tick),
       onError,
     })
-    this.appender = new Appender(db, () => this.sequencer.ring())
+    this.appender = new Appender(db, (messages) => this.sequencer.ring(messages))
     this.#trimming = new Loop({ interval: TRIM_MS, run: () => this.#trim(), onError })
     this.#looking = new Loop({ interval: IDLE_MS, run: async () => this.#look(), onError })
   }

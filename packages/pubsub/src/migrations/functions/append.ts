@@ -1,5 +1,5 @@
 import { literal } from '@howdah/core'
-import { ATTRIBUTES, comment, SEPARATOR } from '../fragments.js'
+import { ATTRIBUTES, comment, LIGHT, SEPARATOR } from '../fragments.js'
 
 /** How long an offset that an append relied on stays taken; a transaction that began earlier may have seen an older head. */
 const CLAIM_KEPT = `interval '1 day'`
@@ -17,7 +17,7 @@ const INPUT = `unnest(string_to_array(_payloads, ${literal(SEPARATOR)}), _keys, 
 
 function plain(s: string): string {
   return /* sql */ `create function ${s}.stream_append(
-    _streams integer[], _payloads text, _keys text[], _headers text[], out ids text) ${ATTRIBUTES} as $body$
+    _streams integer[], _payloads text, _keys text[], _headers text[], out ids text) ${LIGHT} as $body$
 begin
   with added as (
     insert into ${s}.stream_log (stream, key, headers, payload)
@@ -117,7 +117,7 @@ end $body$`
 function append(s: string): string {
   return /* sql */ `create function ${s}.append(
     stream text, payload jsonb, key text default null, headers jsonb default null, dedup_key text default null) returns bigint
-    ${ATTRIBUTES} as $body$
+    ${LIGHT} as $body$
 declare
   number integer;
   added bigint;
