@@ -3,7 +3,10 @@
  *
  * @packageDocumentation
  */
-export { Channel } from './channel.js'
+export { Channel } from './channel/channel.js'
+export type { MessageContext } from './channel/listeners.js'
+export { Pattern, type PatternMessage } from './channel/pattern.js'
+export type { Subscription } from './channel/subscription.js'
 export type { PubSubErrorCode } from './errors.js'
 export type { Consumer } from './group/consumer.js'
 export {
@@ -20,7 +23,6 @@ export type {
   GroupOptions,
   OrderedDelivery,
 } from './group/group-options.js'
-export type { MessageContext } from './listeners.js'
 export { migrations } from './migrations/index.js'
 export type {
   ChannelOptions,
@@ -29,7 +31,6 @@ export type {
   PubSubOptions,
   SubscribeOptions,
 } from './options.js'
-export { Pattern, type PatternMessage } from './pattern.js'
 export type { Member } from './presence/member.js'
 export {
   Membership,
@@ -60,7 +61,6 @@ export type {
 } from './stream/options.js'
 export { Stream } from './stream/stream.js'
 export type { StreamSubscription } from './stream/subscriber.js'
-export type { Subscription } from './subscription.js'
 export type { Bootstrap } from './watch/bootstrap.js'
 export type { BootstrapOptions, ChangesOptions, WatchOptions } from './watch/options.js'
 export type {

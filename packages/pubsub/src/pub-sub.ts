@@ -1,7 +1,11 @@
 import { Database, Emitter, type TableName, tracer } from '@howdah/core'
-import { Channel, type ChannelParts } from './channel.js'
+import { Channel, type ChannelParts } from './channel/channel.js'
+import { destinationOf } from './channel/form.js'
+import { Pattern } from './channel/pattern.js'
+import { Publisher } from './channel/publisher.js'
+import { Spill } from './channel/spill.js'
+import { Subscriptions } from './channel/subscriptions.js'
 import { pubSubError } from './errors.js'
-import { destinationOf } from './form.js'
 import {
   type ChannelOptions,
   type PubSubOptions,
@@ -10,17 +14,13 @@ import {
   resolveName,
   resolvePattern,
 } from './options.js'
-import { Pattern } from './pattern.js'
 import { resolvePresenceText } from './presence/options.js'
 import { Presence } from './presence/presence.js'
 import { Presences } from './presence/presences.js'
-import { Publisher } from './publisher.js'
-import { Spill } from './spill.js'
 import { type PubSubStats, pubSubStats } from './stats.js'
 import { resolveStreamName, type StreamOptions } from './stream/options.js'
 import { Stream } from './stream/stream.js'
 import { Streams } from './stream/streams.js'
-import { Subscriptions } from './subscriptions.js'
 import type { WatchOptions } from './watch/options.js'
 import { Watch } from './watch/watch.js'
 

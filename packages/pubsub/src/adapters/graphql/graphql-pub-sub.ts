@@ -1,6 +1,6 @@
 import { PubSubEngine } from 'graphql-subscriptions'
+import { Mailbox } from '../../channel/mailbox.js'
 import { pubSubError } from '../../errors.js'
-import { Mailbox } from '../../mailbox.js'
 import type { StreamOptions } from '../../stream/options.js'
 import type { Stream } from '../../stream/stream.js'
 import { merge } from './merge.js'

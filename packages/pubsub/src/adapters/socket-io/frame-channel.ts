@@ -1,5 +1,5 @@
-import type { Channel } from '../../channel.js'
-import type { Subscription } from '../../subscription.js'
+import type { Channel } from '../../channel/channel.js'
+import type { Subscription } from '../../channel/subscription.js'
 import { decodeFrame, encodeFrame, type Frame } from './frame.js'
 
 /** What a {@link FrameChannel} tells. */

@@ -1,5 +1,5 @@
 import { literal } from '@howdah/core'
-import { HUB_KIND, JSON_FORM, SPILLED_FORM } from '../../form.js'
+import { HUB_KIND, JSON_FORM, SPILLED_FORM } from '../../channel/form.js'
 import { MAX_NAME } from '../../options.js'
 import { pruned } from '../../sql/spill.js'
 

@@ -6,8 +6,8 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { Database, TransactionHandle } from '@howdah/core'
-import { type SpilledBody, spillFetch, spillInsert, spillPrune } from './sql/spill.js'
-import { ensureTables } from './tables.js'
+import { type SpilledBody, spillFetch, spillInsert, spillPrune } from '../sql/spill.js'
+import { ensureTables } from '../tables.js'
 
 const PRUNE_AFTER_MS = 6 * 60_000
 /** A receiver waits no longer for a message, and tells of a gap. */

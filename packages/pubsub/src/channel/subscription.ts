@@ -1,7 +1,7 @@
+import { type MessagesOptions, mustBeListener, resolveMaxBuffered } from '../options.js'
 import type { Glob } from './glob.js'
 import type { MessageContext } from './listeners.js'
 import { Mailbox } from './mailbox.js'
-import { type MessagesOptions, mustBeListener, resolveMaxBuffered } from './options.js'
 import type { Subscriptions } from './subscriptions.js'
 
 /** One listener's place on a channel or a pattern. */

@@ -1,4 +1,4 @@
-import { pubSubError } from './errors.js'
+import { pubSubError } from '../errors.js'
 
 /**
  * Messages that wait for one reader, and gaps between them.

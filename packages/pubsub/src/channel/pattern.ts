@@ -1,6 +1,6 @@
+import type { MessagesOptions, SubscribeOptions } from '../options.js'
 import { type Glob, parseGlob } from './glob.js'
 import type { MessageContext } from './listeners.js'
-import type { MessagesOptions, SubscribeOptions } from './options.js'
 import { iterate, type Subscription, subscribe } from './subscription.js'
 import type { Subscriptions } from './subscriptions.js'
 

@@ -1,14 +1,14 @@
 import { types } from 'node:util'
 import { encodeJson, type Tracer, validate } from '@howdah/core'
-import { pubSubError } from './errors.js'
-import type { Destination } from './form.js'
-import type { MessageContext } from './listeners.js'
+import { pubSubError } from '../errors.js'
 import type {
   MessagesOptions,
   PublishOptions,
   ResolvedChannelOptions,
   SubscribeOptions,
-} from './options.js'
+} from '../options.js'
+import type { Destination } from './form.js'
+import type { MessageContext } from './listeners.js'
 import type { Outgoing, Publisher } from './publisher.js'
 import { iterate, type Subscription, subscribe } from './subscription.js'
 import type { Subscriptions } from './subscriptions.js'
