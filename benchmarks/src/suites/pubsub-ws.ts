@@ -3,17 +3,7 @@ import { once } from 'node:events'
 import { setTimeout as later } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { PubSub } from '@howdah/pubsub'
-import type { Context } from '../suite.js'
-
-/** One load and what it cost. */
-export interface WsLoad {
-  readonly title: string
-  readonly clients: number
-  readonly frames: number
-  readonly seconds: number
-  readonly cpuSeconds: number
-  readonly framesPerCoreSecond: number
-}
+import type { Context, Measure } from '../suite.js'
 
 interface GatewayNumbers {
   readonly cpuSeconds: number
@@ -21,93 +11,84 @@ interface GatewayNumbers {
   readonly frames: number
 }
 
-/** What a gateway does with a second of one processor. */
-export interface WsFrames {
-  /** Its value is that of the first load. */
-  readonly figure: 'ws_frames_per_core_second'
-  readonly value: number
-  readonly floor: number
-  readonly loads: readonly WsLoad[]
-}
-
-const FLOOR = 60_000
-
 const PAYLOAD = { text: 'x'.repeat(88) }
+const CLIENTS = 500
 
 /**
  * Frames that a gateway delivers for each second of CPU time of its process; its clients are in another process.
  *
- * The figure is the hard case: 50 messages of 100 bytes a second, so that each of 500 clients gets each of them in a write of its own. The other loads
- * are for information; messages that come faster than that share writes.
+ * The figure is the hard case: 50 messages of 100 bytes a second, so that each of 500 clients gets each of them in a write of its own. Messages
+ * that come faster than that share writes, which the other number is of.
  */
-export async function measureWsFrames(context: Context): Promise<WsFrames> {
-  const seconds = context.quick ? 3 : 10
+export function wsMeasures(context: Context): Measure[] {
+  let started: Promise<Started> | undefined
+  const measureWith = async (perSecond?: number) => {
+    started ??= startGateway(context)
+    const { gateway, port, append } = await started
+    return measure({
+      clients: CLIENTS,
+      send: append,
+      gateway,
+      port,
+      seconds: context.quick ? 2 : 5,
+      perSecond,
+    })
+  }
+  return [
+    {
+      figure: 'ws_frames_per_core_second',
+      title: `50 messages of 100 bytes a second of a stream to ${CLIENTS} WebSocket clients: frames for a second of the gateway's CPU time`,
+      unit: '/s',
+      run: () => measureWith(50),
+    },
+    {
+      figure: 'ws_frames_flooded_per_core_second',
+      title: 'The same as fast as they are delivered',
+      unit: '/s',
+      run: () => measureWith(),
+    },
+  ]
+}
+
+interface Started {
+  readonly gateway: ChildProcess
+  readonly port: number
+  append(): Promise<unknown>
+}
+
+async function startGateway(context: Context): Promise<Started> {
   const gateway = start('pubsub-ws-gateway', [context.databaseUrl])
   context.onEnd(async () => gateway.kill())
   const { port } = (await answer(gateway)) as { port: number }
   const pubsub = new PubSub({ pool: context.pool({ max: 4 }) })
   context.onEnd(() => pubsub.close())
   const stream = pubsub.stream<typeof PAYLOAD>('stream')
-  const channel = pubsub.channel<typeof PAYLOAD>('channel')
-  const append = () => stream.append(PAYLOAD)
-  const publish = () => channel.publish(PAYLOAD)
-  const loads: WsLoad[] = []
-  for (const load of [
-    { title: 'a stream, 50 messages/s', name: 'stream', clients: 500, send: append, perSecond: 50 },
-    { title: 'a stream, as fast as it is delivered', name: 'stream', clients: 500, send: append },
-    {
-      title: 'a channel, as fast as it is delivered',
-      name: 'channel',
-      clients: 500,
-      send: publish,
-    },
-    {
-      title: 'a channel, 50 messages/s',
-      name: 'channel',
-      clients: 500,
-      send: publish,
-      perSecond: 50,
-    },
-  ]) {
-    loads.push(await measure({ ...load, gateway, port, seconds }))
-  }
-  const value = loads[0]?.framesPerCoreSecond ?? 0
-  return { figure: 'ws_frames_per_core_second', value, floor: FLOOR, loads }
+  return { gateway, port, append: () => stream.append(PAYLOAD) }
 }
 
 interface Load {
-  readonly title: string
-  readonly name: string
   readonly clients: number
-  readonly perSecond?: number
+  readonly perSecond: number | undefined
   readonly gateway: ChildProcess
   readonly port: number
   readonly seconds: number
   send(): Promise<unknown>
 }
 
-async function measure(load: Load): Promise<WsLoad> {
-  const { title, gateway, clients, seconds } = load
-  const receivers = start('pubsub-ws-clients', [String(load.port), String(clients), load.name])
+async function measure(load: Load): Promise<number> {
+  const { gateway, clients, seconds } = load
+  const receivers = start('pubsub-ws-clients', [String(load.port), String(clients), 'stream'])
   try {
     await answer(receivers)
     const sent = { count: 0 }
     // Warm, and so is what the first second needs.
     await send(load, receivers, 1, sent)
     const before = (await ask(gateway)) as GatewayNumbers
-    const began = performance.now()
     await send(load, receivers, seconds, sent)
     const after = (await ask(gateway)) as GatewayNumbers
     const frames = after.frames - before.frames
     const cpuSeconds = after.cpuSeconds - before.cpuSeconds
-    return {
-      title,
-      clients,
-      frames,
-      seconds: (performance.now() - began) / 1000,
-      cpuSeconds,
-      framesPerCoreSecond: Math.round(frames / cpuSeconds),
-    }
+    return frames / cpuSeconds
   } finally {
     receivers.kill()
     await once(receivers, 'exit')

@@ -1,7 +1,7 @@
 import type { Suite } from '../suite.js'
 import { channelScenarios } from './pubsub-channel.js'
 import { streamMeasures, streamScenarios } from './pubsub-stream.js'
-import { measureWsFrames } from './pubsub-ws.js'
+import { wsMeasures } from './pubsub-ws.js'
 
 /** Publishing and subscribing against what people use for it. */
 export const pubsub: Suite = {
@@ -10,15 +10,6 @@ export const pubsub: Suite = {
     return [...channelScenarios(context), ...(await streamScenarios(context))]
   },
   async measures(context) {
-    return [
-      ...streamMeasures(context),
-      {
-        figure: 'ws_frames_per_core_second',
-        title:
-          'Frames of 100 bytes that a WebSocket gateway delivers to 500 clients of a stream, a second of its CPU time',
-        unit: '/s',
-        run: async () => (await measureWsFrames(context)).value,
-      },
-    ]
+    return [...streamMeasures(context), ...wsMeasures(context)]
   },
 }
