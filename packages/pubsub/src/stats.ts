@@ -1,4 +1,4 @@
-import type { Database, HubStats } from '@howdah/core'
+import { coreMigrations, type Database, type HubStats } from '@howdah/core'
 import { migrations } from './migrations/index.js'
 import { readStats } from './sql/stream-operations.js'
 
@@ -44,6 +44,7 @@ export interface PubSubStats {
 
 /** Reads them. */
 export async function pubSubStats(db: Database): Promise<PubSubStats> {
+  await db.migrator.ensure(coreMigrations)
   await db.migrator.ensure(migrations)
   const [row] = await db.query(readStats(db.schema))
   if (row === undefined) throw new Error('The statement for stats answers one row.')

@@ -6,7 +6,7 @@
  *   nobody rings: the one that holds a name on its hub. Processes that can hold none look each for themselves. After a gap nothing is known of any stream, and every follower reads anew.
  * - A tick that nobody told of (the process died between the two) is told of by whoever notices.
  */
-import { type Database, Loop } from '@howdah/core'
+import { coreMigrations, type Database, Loop } from '@howdah/core'
 import { pubSubError } from '../errors.js'
 import type { Consumer } from '../group/consumer.js'
 import { migrations } from '../migrations/index.js'
@@ -77,6 +77,7 @@ export class Streams {
 
   /** Answers the number of a stream, making it if need be. */
   async open(name: string, settings: string): Promise<number> {
+    await this.db.migrator.ensure(coreMigrations)
     await this.db.migrator.ensure(migrations)
     const [row] = await this.db.query(openStream(this.db.schema, name, settings))
     if (!this.#closed) this.#trimming.start()
@@ -178,13 +179,24 @@ export class Streams {
 
   #sequenced(tick: number, heads: Readonly<Record<string, number>>): void {
     if (this.#leads) this.#busyUntil = performance.now() + BUSY_FOR_MS
-    this.#hear([tick, heads])
-    this.db.hub.send(HUB_KIND, '', [tick, heads]).catch(this.onError)
+    this.#tell([tick, heads])
+  }
+
+  /** A tick counts as told once the hub has taken it; until then whoever looks tells of it again. */
+  #tell(message: Told): void {
+    this.#advance(message[1])
+    this.db.hub.send(HUB_KIND, '', message).then(() => {
+      this.#told = Math.max(this.#told, message[0])
+    }, this.onError)
   }
 
   #hear(message: unknown): void {
     const [tick, heads] = message as Told
     this.#told = Math.max(this.#told, tick)
+    this.#advance(heads)
+  }
+
+  #advance(heads: Told[1]): void {
     if (heads === null) this.#forget()
     for (const [stream, head] of Object.entries(heads ?? {})) {
       this.#readers.get(Number(stream))?.advanced(head)
@@ -197,10 +209,8 @@ export class Streams {
     } else if (this.#untold === undefined) {
       this.#untold = { tick, since: performance.now() }
     } else if (performance.now() - this.#untold.since > UNTOLD_MS) {
-      const told: Told = [this.#untold.tick, null]
       this.#untold = undefined
-      this.#hear(told)
-      this.db.hub.send(HUB_KIND, '', told).catch(this.onError)
+      this.#tell([tick, null])
     }
   }
 
