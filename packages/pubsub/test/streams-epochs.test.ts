@@ -67,6 +67,9 @@ test('a standby that lagged and was promoted answers reset to who has read more 
     continuity: 'reset',
     validUntil: 5,
   })
+  await expect
+    .poll(async () => (await after.pool.query('select pg_is_in_recovery() as r')).rows[0].r)
+    .toBe(false)
   await append(after.stream, 106, 112)
   const reset = await after.stream.read({ after: '1:10' })
   expect(reset).toMatchObject({ continuity: 'reset', validUntil: 5, next: '2:12' })

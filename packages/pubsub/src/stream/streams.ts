@@ -178,13 +178,24 @@ export class Streams {
 
   #sequenced(tick: number, heads: Readonly<Record<string, number>>): void {
     if (this.#leads) this.#busyUntil = performance.now() + BUSY_FOR_MS
-    this.#hear([tick, heads])
-    this.db.hub.send(HUB_KIND, '', [tick, heads]).catch(this.onError)
+    this.#tell([tick, heads])
+  }
+
+  /** A tick counts as told once the hub has taken it; until then whoever looks tells of it again. */
+  #tell(message: Told): void {
+    this.#advance(message[1])
+    this.db.hub.send(HUB_KIND, '', message).then(() => {
+      this.#told = Math.max(this.#told, message[0])
+    }, this.onError)
   }
 
   #hear(message: unknown): void {
     const [tick, heads] = message as Told
     this.#told = Math.max(this.#told, tick)
+    this.#advance(heads)
+  }
+
+  #advance(heads: Told[1]): void {
     if (heads === null) this.#forget()
     for (const [stream, head] of Object.entries(heads ?? {})) {
       this.#readers.get(Number(stream))?.advanced(head)
@@ -197,10 +208,8 @@ export class Streams {
     } else if (this.#untold === undefined) {
       this.#untold = { tick, since: performance.now() }
     } else if (performance.now() - this.#untold.since > UNTOLD_MS) {
-      const told: Told = [this.#untold.tick, null]
       this.#untold = undefined
-      this.#hear(told)
-      this.db.hub.send(HUB_KIND, '', told).catch(this.onError)
+      this.#tell([tick, null])
     }
   }
 

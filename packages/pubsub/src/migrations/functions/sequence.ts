@@ -15,8 +15,8 @@
  *   running at the last tick are looked for one by one, all others lie above its snapshot.
  * - It runs in a transaction that has written nothing, or the snapshot would take its rows for committed. What it writes is on disk before
  *   anybody reads it, or a crash would give out its offsets again.
- * - Transaction ids mean nothing on a server that was restored from a dump, or upgraded. There the rows no segment lists are put in order
- *   once, and all rows are given an id below any to come.
+ * - Transaction ids mean nothing on a server that was restored from a dump, or upgraded. So every run asks first which server this is; on another one
+ *   all rows are given an id below any to come, and those that no segment lists are put in order once.
  */
 import { literal } from '@howdah/core'
 import { ATTRIBUTES } from '../fragments.js'
@@ -27,8 +27,9 @@ const SEGMENT_MESSAGES = 500
 /** Ticks kept for a look at what happened; only the last one is read. */
 const TICKS_KEPT = 1000
 
-/** Stands for every transaction of a server before this one; below any that is given out. */
+/** Stand for every transaction of a server before this one: that of a row which is in order, and of one which is not. Both are below any that is given out. */
 const BEFORE = `'3'::xid8`
+const BEFORE_UNLISTED = `'4'::xid8`
 
 export function sequenceFunctions(s: string): string[] {
   return [unsequenced(s), epoch(s), sequence(s)]
@@ -82,6 +83,7 @@ begin
     update ${s}.stream_log l set xid = ${BEFORE}
     from (select unnest(g.ids) as id from ${s}.stream_segment g) listed
     where l.id = listed.id and l.xid <> ${BEFORE};
+    update ${s}.stream_log l set xid = ${BEFORE_UNLISTED} where l.xid <> ${BEFORE};
     insert into ${s}.stream_tick (tick, snapshot)
     select coalesce(max(t.tick), 0) + 1, '4:4:' from ${s}.stream_tick t;
   end if;
@@ -106,23 +108,25 @@ begin
     raise active_sql_transaction using message = 'Messages are put in order in a transaction that has written nothing.';
   end if;
   isolation := current_setting('transaction_isolation');
+  outcome := 'idle';
+  tick := coalesce((select t.tick from ${s}.stream_tick t order by t.tick desc limit 1), 0);
+  -- A standby shows what its primary has put in order.
+  if pg_is_in_recovery() then return; end if;
   if _wait then
     perform pg_advisory_xact_lock(lock_key);
   elsif not pg_try_advisory_xact_lock(lock_key) then
     outcome := 'busy';
     return;
   end if;
-  outcome := 'idle';
-  tick := coalesce((select t.tick from ${s}.stream_tick t order by t.tick desc limit 1), 0);
-  seen := ${lastSnapshot(s)};
-  if not exists (select from ${since(s, 'seen')} u) then return; end if;
   -- Nobody may read what a crash could still undo.
   if current_setting('synchronous_commit') = 'off' then
     perform set_config('synchronous_commit', 'local', true);
   end if;
+  -- First, for on another server the last tick says nothing about what is in order.
   now_epoch := ${s}.stream_epoch_now();
-  -- It may have left a tick of its own.
+  tick := coalesce((select t.tick from ${s}.stream_tick t order by t.tick desc limit 1), 0);
   seen := ${lastSnapshot(s)};
+  if not exists (select from ${since(s, 'seen')} u) then return; end if;
   insert into ${s}.stream (name)
   select distinct u.name from ${since(s, 'seen')} u
   where u.stream is null and not exists (select from ${s}.stream t where t.name = u.name) order by u.name
