@@ -210,8 +210,8 @@ export class Stream<T = unknown> {
   }
 
   /**
-   * Drops the stream with its messages and groups. Whoever follows it ends with PUBSUB_NOT_FOUND; an append makes a new one, whose offsets
-   * begin at 1.
+   * Drops the stream with its messages and groups. Whoever follows it ends with PUBSUB_NOT_FOUND; an append by this object, or one made
+   * afterwards, makes a new one, whose offsets begin at 1. Objects that knew it before still append to the one that is gone.
    */
   async drop(): Promise<void> {
     const { db } = this.#streams
