@@ -138,4 +138,21 @@ describe('retention', () => {
     await stream.append(9)
     expect((await stream.read()).messages).toMatchObject([{ offset: 1, payload: 9 }])
   })
+
+  test('of drop() is told to who appends to it elsewhere, once, and nothing is lost without a word', async () => {
+    const name = bench.fresh()
+    const [one, other, again] = [0, 1, 1].map((n) => bench.pubSub(n as 0 | 1).stream<number>(name))
+    for (const each of [one, other, again]) await each?.append(1)
+    await one?.drop()
+    const gone = { code: 'PUBSUB_NOT_FOUND' }
+    await expect(other?.append(2)).rejects.toMatchObject(gone)
+    await expect(
+      again?.appendMany([{ payload: 3, key: 'k' }, { payload: 4 }]),
+    ).rejects.toMatchObject(gone)
+    await again?.append(5)
+    await other?.append(6, { dedupKey: 'six' })
+    expect(payloads((await (other as NonNullable<typeof other>).read()).messages)).toEqual([5, 6])
+    await again?.drop()
+    await expect(other?.append(7, { dedupKey: 'seven' })).rejects.toMatchObject(gone)
+  })
 })

@@ -40,17 +40,18 @@ const appendAlike: (
     with added as (
       insert into ${s}.stream_log (stream, payload)
       select $1::integer, p.payload::json from unnest(string_to_array($2::text, ${literal(SEPARATOR)})) as p(payload)
+      where exists (select from ${s}.stream t where t.id = $1::integer)
       returning id
     )
     select string_agg(a.id::text, ',' order by a.id) as ids from added a`,
   (stream, payloads) => [stream, payloads.join(SEPARATOR)],
 )
 
-/** Appends messages in the cheapest way there is for them; answers their ids in their order. */
+/** Appends messages in the cheapest way there is for them; answers their ids in their order, or nothing where their stream was dropped. */
 export function append(
   schema: string,
   messages: readonly StoredMessage[],
-): Statement<{ ids: string }> {
+): Statement<{ ids: string | null }> {
   const first = messages[0] as StoredMessage
   if (messages.length === 1) return appendMessage(schema, first)
   const alike = messages.every(
@@ -70,7 +71,8 @@ const appendMessage: (schema: string, message: StoredMessage) => Statement<{ ids
     'stream.append-one',
     (s) => /* sql */ `
       insert into ${s}.stream_log (stream, key, headers, payload)
-      values ($1::integer, $2::text, $3::text::json, $4::text::json) returning id::text as ids`,
+      select t.id, $2::text, $3::text::json, $4::text::json from ${s}.stream t where t.id = $1::integer
+      returning id::text as ids`,
     ({ stream, key, headers, payload }) => [stream, key, headers, payload],
   )
 

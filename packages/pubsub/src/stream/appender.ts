@@ -28,16 +28,23 @@ interface Waiting {
 /** What became of a statement. */
 type Outcome = { readonly ids: readonly string[] } | { readonly error: unknown }
 
+/** What an {@link Appender} tells of. */
+export interface AppendListener {
+  onAppended(messages: number): void
+  /** The stream was dropped; answers the error that says so. */
+  onDropped(stream: number): Error
+}
+
 /** Puts appends into statements. */
 export class Appender {
   readonly #db: Database
-  readonly #onAppended: (messages: number) => void
+  readonly #listener: AppendListener
   #waiting: Waiting[] = []
   #running = false
 
-  constructor(db: Database, onAppended: (messages: number) => void) {
+  constructor(db: Database, listener: AppendListener) {
     this.#db = db
-    this.#onAppended = onAppended
+    this.#listener = listener
   }
 
   /**
@@ -101,8 +108,10 @@ export class Appender {
     try {
       const messages = batch.map(({ message }) => message)
       const [row] = await this.#db.query(append(this.#db.schema, messages))
-      this.#onAppended(batch.length)
-      return { ids: (row?.ids ?? '').split(',') }
+      // They were all of one stream, or the server would have refused them.
+      if (row?.ids == null) return { error: this.#listener.onDropped(messages[0]?.stream ?? 0) }
+      this.#listener.onAppended(batch.length)
+      return { ids: row.ids.split(',') }
     } catch (error) {
       return { error }
     }

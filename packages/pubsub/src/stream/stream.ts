@@ -2,6 +2,7 @@ import { setTimeout as later } from 'node:timers/promises'
 import {
   checkSchema,
   encodeJson,
+  sqlState,
   type Tracer,
   type TransactionHandle,
   validate,
@@ -34,6 +35,9 @@ import { type Cursor, parseAfter } from './position.js'
 import type { StreamReader } from './reader.js'
 import type { Streams } from './streams.js'
 import { type StreamSubscription, Subscriber } from './subscriber.js'
+
+/** SQLSTATE with which the server refuses an append to a stream that was dropped. */
+const NO_DATA = 'P0002'
 
 /**
  * A durable log of messages of type `T` (anything JSON can say); made by {@link PubSub.stream}.
@@ -90,6 +94,7 @@ export class Stream<T = unknown> {
       !this.#appendTracer.active &&
       this.#number !== undefined &&
       !this.#streams.closed &&
+      !this.#streams.isDropped(this.#number) &&
       this.#schema === undefined
     ) {
       return this.#streams.appender.add(this.#stored(this.#number, { payload, key, headers }))
@@ -231,8 +236,8 @@ export class Stream<T = unknown> {
   }
 
   /**
-   * Drops the stream with its messages and groups. Whoever follows it ends with PUBSUB_NOT_FOUND; an append makes a new one, whose offsets
-   * begin at 1.
+   * Drops the stream with its messages and groups. Whoever follows it ends with PUBSUB_NOT_FOUND; an append by this object, or one made
+   * afterwards, makes a new one, whose offsets begin at 1. Objects that knew it before still append to the one that is gone.
    */
   async drop(): Promise<void> {
     const { db } = this.#streams
@@ -245,6 +250,10 @@ export class Stream<T = unknown> {
   /** @internal The stream's number, once it is there. */
   open(): Promise<number> {
     this.#streams.assertOpen()
+    if (this.#number !== undefined && this.#streams.isDropped(this.#number)) {
+      this.#number = undefined
+      this.#opening = undefined
+    }
     this.#opening ??= this.#streams.open(this.name, this.#settings).then(
       (number) => {
         this.#number = number
@@ -289,8 +298,11 @@ export class Stream<T = unknown> {
     client: TransactionHandle | undefined,
   ): Promise<Appended[]> {
     const { db } = this.#streams
-    const [row] = await db.query(append(db.schema, stored), client)
-    return (row?.ids ?? '').split(',').map((id) => ({ id, duplicate: false }))
+    const [row] = await db
+      .query(append(db.schema, stored), client)
+      .catch((error) => this.#refused(error))
+    if (row?.ids == null) throw this.#streams.dropped(await this.open())
+    return row.ids.split(',').map((id) => ({ id, duplicate: false }))
   }
 
   async #appendChecked(
@@ -300,7 +312,9 @@ export class Stream<T = unknown> {
     client: TransactionHandle | undefined,
   ): Promise<Appended[]> {
     const { db } = this.#streams
-    const [row] = await db.query(appendChecked(db.schema, stored, dedup, expected), client)
+    const [row] = await db
+      .query(appendChecked(db.schema, stored, dedup, expected), client)
+      .catch((error) => this.#refused(error))
     if (row?.conflict != null) {
       throw pubSubError(
         'PUBSUB_CONFLICT',
@@ -311,6 +325,11 @@ export class Stream<T = unknown> {
     return (row?.ids ?? '')
       .split(',')
       .map((id, n) => ({ id, duplicate: duplicates.has(String(n + 1)) }))
+  }
+
+  async #refused(error: unknown): Promise<never> {
+    if (sqlState(error) !== NO_DATA) throw error
+    throw this.#streams.dropped(await this.open())
   }
 
   async #store(message: NewMessage<T>): Promise<StoredMessage> {

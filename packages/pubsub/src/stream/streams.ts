@@ -43,6 +43,7 @@ export class Streams {
   readonly #readers = new Map<number, StreamReader>()
   readonly #looking: Loop
   readonly #trimming: Loop
+  readonly #dropped = new Set<number>()
   #followers = 0
   #closed = false
   #listening: Promise<() => Promise<void>> | undefined
@@ -60,7 +61,10 @@ export class Streams {
       onIdle: (tick) => this.#idle(tick),
       onError,
     })
-    this.appender = new Appender(db, (messages) => this.sequencer.ring(messages))
+    this.appender = new Appender(db, {
+      onAppended: (messages) => this.sequencer.ring(messages),
+      onDropped: (stream) => this.dropped(stream),
+    })
     this.#trimming = new Loop({ interval: TRIM_MS, run: () => this.#trim(), onError })
     this.#looking = new Loop({ interval: IDLE_MS, run: async () => this.#look(), onError })
   }
@@ -81,6 +85,20 @@ export class Streams {
     const [row] = await this.db.query(openStream(this.db.schema, name, settings))
     if (!this.#closed) this.#trimming.start()
     return (row as { id: number }).id
+  }
+
+  /** Notes that a stream was dropped: whoever holds its number opens it anew. Answers the error for who appended to it. */
+  dropped(number: number): Error {
+    this.#dropped.add(number)
+    return pubSubError(
+      'PUBSUB_NOT_FOUND',
+      'The stream was dropped, and nothing was appended. The next append makes it anew.',
+    )
+  }
+
+  /** Whether a number is known to be that of a stream which was dropped. */
+  isDropped(number: number): boolean {
+    return this.#dropped.has(number)
   }
 
   /** The reader of a stream, one for all of the process. */

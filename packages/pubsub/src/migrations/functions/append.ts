@@ -19,6 +19,9 @@ function plain(s: string): string {
   return /* sql */ `create function ${s}.stream_append(
     _streams integer[], _payloads text, _keys text[], _headers text[], out ids text) ${LIGHT} as $body$
 begin
+  if (select count(distinct i) from unnest(_streams) i) > (select count(*) from ${s}.stream t where t.id = any (_streams)) then
+    raise no_data_found using message = 'A stream was dropped.';
+  end if;
   with added as (
     insert into ${s}.stream_log (stream, key, headers, payload)
     select coalesce(p.stream, _streams[1]), p.key, p.headers::json, p.payload::json
@@ -57,6 +60,9 @@ function checked(s: string): string {
 declare
   fresh bigint[];
 begin
+  if not exists (select from ${s}.stream t where t.id = _stream) then
+    raise no_data_found using message = 'The stream was dropped.';
+  end if;
   delete from ${s}.stream_dedup d where (d.stream, d.key) in (
     select e.stream, e.key from ${s}.stream_dedup e where e.expires_at <= statement_timestamp()
     order by e.expires_at limit 20 for update skip locked);
