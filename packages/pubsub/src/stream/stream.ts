@@ -237,7 +237,7 @@ export class Stream<T = unknown> {
 
   /**
    * Drops the stream with its messages and groups. Whoever follows it ends with PUBSUB_NOT_FOUND; an append by this object, or one made
-   * afterwards, makes a new one, whose offsets begin at 1. Objects that knew it before still append to the one that is gone.
+   * afterwards, makes a new one, whose offsets begin at 1. The next append by an object that knew it before fails with PUBSUB_NOT_FOUND.
    */
   async drop(): Promise<void> {
     const { db } = this.#streams
