@@ -22,6 +22,7 @@ export type {
   GroupMode,
   GroupOptions,
   OrderedDelivery,
+  SharedDelivery,
 } from './group/group-options.js'
 export { migrations } from './migrations/index.js'
 export type {

@@ -192,6 +192,33 @@ describe('a shared group', () => {
     expect(await group.deadLetters()).toEqual([])
   })
 
+  test('brings a message back after the time its handler asks for, which counts as an attempt', async () => {
+    const stream = await filled(2)
+    const group = stream.group('g', {
+      mode: 'shared',
+      start: 'earliest',
+      maxAttempts: 3,
+      backoff: '1h',
+    })
+    const seen: number[][] = []
+    await group.consume(({ payload }, { attempt, retryAfter }) => {
+      seen.push([payload, attempt])
+      if (payload === 1) return
+      retryAfter(1)
+      if (attempt === 2) throw new Error('sooner than in an hour')
+    })
+    await expect.poll(async () => (await group.deadLetters()).length).toBe(1)
+    expect(seen.filter(([payload]) => payload === 0)).toEqual([
+      [0, 1],
+      [0, 2],
+      [0, 3],
+    ])
+    expect(seen.filter(([payload]) => payload === 1)).toEqual([[1, 1]])
+    expect(await group.deadLetters()).toMatchObject([
+      { offset: 1, error: 'The handler asked for it.' },
+    ])
+  })
+
   test('takes over what a member that is gone has held, and buries what kills its members', async () => {
     const stream = await filled(2)
     const group = stream.group('g', {

@@ -44,6 +44,15 @@ export interface Delivery {
   readonly signal: AbortSignal
 }
 
+/** What a handler of a shared group is told. */
+export interface SharedDelivery extends Delivery {
+  /**
+   * Has the message come again this long from the end of the handler, in place of the group's backoff or although the handler succeeds. It counts as one of
+   * the message's attempts.
+   */
+  retryAfter(delay: Duration): void
+}
+
 /** What a handler of an ordered group is told. */
 export interface OrderedDelivery extends Delivery {
   /** Commits together with the group's place, when the handler ends. */
@@ -51,7 +60,10 @@ export interface OrderedDelivery extends Delivery {
 }
 
 /** Does a message. What it throws is a failure, and the message is tried again. */
-export type GroupHandler<T> = (message: StreamMessage<T>, delivery: OrderedDelivery) => unknown
+export type GroupHandler<T, D extends Delivery = OrderedDelivery> = (
+  message: StreamMessage<T>,
+  delivery: D,
+) => unknown
 
 /** {@link GroupOptions} checked. */
 export interface ResolvedGroupOptions {

@@ -13,6 +13,7 @@ import {
   type OrderedDelivery,
   type ResolvedGroupOptions,
   resolveConsumeOptions,
+  type SharedDelivery,
 } from './group-options.js'
 import { OrderedConsumer } from './ordered-consumer.js'
 import { SharedConsumer } from './shared-consumer.js'
@@ -52,7 +53,7 @@ export interface GroupStream<T> {
  * A group whose members have all gone goes on where it was when one comes back. What its members do not read in time, the stream's retention takes
  * all the same; they are told.
  */
-export class ConsumerGroup<T, D extends Delivery = Delivery> {
+export class ConsumerGroup<T, D extends Delivery = SharedDelivery> {
   readonly #streams: Streams
   readonly #stream: GroupStream<T>
   readonly #options: ResolvedGroupOptions

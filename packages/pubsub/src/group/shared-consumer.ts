@@ -8,15 +8,14 @@
  * - Messages that end at the same time are told of in one statement.
  */
 import { randomUUID } from 'node:crypto'
-import { Loop } from '@howdah/core'
+import { type Duration, Loop, parseDuration } from '@howdah/core'
 import { pubSubError } from '../errors.js'
 import { SEPARATOR } from '../migrations/fragments.js'
 import { type SharedEnd, settleShared, type Taken, takeShared } from '../sql/shared-group.js'
 import type { StreamMessage } from '../stream/batch.js'
 import { position } from '../stream/position.js'
 import { CLOSE_WITHIN_MS, type Consumer, errorText, pause } from './consumer.js'
-import type { GroupHandler, OrderedDelivery } from './group-options.js'
-import { retryDelay } from './group-options.js'
+import { type GroupHandler, retryDelay, type SharedDelivery } from './group-options.js'
 import { type Consuming, discontinued } from './ordered-consumer.js'
 
 /** Longest wait for a sign of new messages: for what is due again, and for signs that were lost. */
@@ -137,16 +136,22 @@ export class SharedConsumer<T> implements Consumer {
   async #run(held: Held<T>): Promise<void> {
     const { message, lease, attempts, abort } = held
     const { options, onError } = this.#with
-    const handler = this.#with.handler as GroupHandler<T>
+    const handler = this.#with.handler as unknown as GroupHandler<T, SharedDelivery>
     let end: SharedEnd = { off: message.offset, lease, delay: null, error: null }
+    let asked: number | undefined
+    const retryAfter = (delay: Duration) => {
+      asked = parseDuration(delay, 'delay')
+    }
     try {
-      await handler(message, { attempt: attempts, signal: abort.signal } as OrderedDelivery)
+      await handler(message, { attempt: attempts, signal: abort.signal, retryAfter })
+      if (asked !== undefined) end = { ...end, delay: asked, error: 'The handler asked for it.' }
     } catch (error) {
       onError(error)
-      const delay = retryDelay(options.backoffMs, attempts)
-      // The last failure is taken up at once, to be buried.
-      end = { ...end, delay: attempts >= options.maxAttempts ? 0 : delay, error: errorText(error) }
+      const delay = asked ?? retryDelay(options.backoffMs, attempts)
+      end = { ...end, delay, error: errorText(error) }
     }
+    // The last attempt is taken up at once, to be buried.
+    if (end.delay !== null && attempts >= options.maxAttempts) end = { ...end, delay: 0 }
     if (this.#held.get(message.offset) !== held) return
     this.#held.delete(message.offset)
     this.#end(end)
