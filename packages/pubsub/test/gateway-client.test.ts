@@ -8,9 +8,9 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { type Connection, type ConnectOptions, connect } from '../src/adapters/browser.js'
 import { bundleClient } from './bundle.js'
 import { type Ctx, closeAll, listen, openOptions, STREAM, serve } from './gateway-support.js'
-import { Bench } from './streams-support.js'
+import { TwoProcesses } from './two-processes.js'
 
-const bench = new Bench()
+const bench = new TwoProcesses()
 const connections: Connection[] = []
 afterEach(async () => {
   for (const connection of connections.splice(0)) connection.close()

@@ -2,9 +2,9 @@ import { startProxy } from '@howdah/testkit'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Batch } from '../src/stream/batch.js'
 import { closeAll, openOptions, RawClient, STREAM, serve } from './gateway-support.js'
-import { Bench } from './streams-support.js'
+import { TwoProcesses } from './two-processes.js'
 
-const bench = new Bench()
+const bench = new TwoProcesses()
 afterEach(closeAll)
 
 describe('limits', () => {

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { type Ctx, closeAll, openOptions, RawClient, STREAM, serve } from './gateway-support.js'
-import { Bench } from './streams-support.js'
+import { TwoProcesses } from './two-processes.js'
 
-const bench = new Bench()
+const bench = new TwoProcesses()
 afterEach(closeAll)
 
 describe('authorize()', () => {
@@ -105,7 +105,7 @@ describe('authorize()', () => {
 
 describe('a withdrawn permission', () => {
   const barred = new Set<string>()
-  const options = (pubsub: ReturnType<Bench['pubSub']>) => ({
+  const options = (pubsub: ReturnType<TwoProcesses['pubSub']>) => ({
     ...openOptions(pubsub),
     authorize: async ({ user }: Ctx) => {
       await new Promise(setImmediate)

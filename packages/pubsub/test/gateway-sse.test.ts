@@ -5,9 +5,9 @@ import { fastify } from 'fastify'
 import { afterEach, describe, expect, test } from 'vitest'
 import { SseGateway } from '../src/adapters/sse.js'
 import { type Ctx, closeAll, closeLater, listen, openOptions, STREAM } from './gateway-support.js'
-import { Bench } from './streams-support.js'
+import { TwoProcesses } from './two-processes.js'
 
-const bench = new Bench()
+const bench = new TwoProcesses()
 const sources: EventSource[] = []
 afterEach(async () => {
   for (const source of sources.splice(0)) source.close()

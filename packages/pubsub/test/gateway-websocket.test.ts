@@ -12,9 +12,9 @@ import {
   STREAM,
   serve,
 } from './gateway-support.js'
-import { Bench } from './streams-support.js'
+import { TwoProcesses } from './two-processes.js'
 
-const bench = new Bench()
+const bench = new TwoProcesses()
 afterEach(closeAll)
 
 describe('streams', () => {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { Stream } from '../src/index.js'
-import { Bench, deferred } from './streams-support.js'
+import { deferred, TwoProcesses } from './two-processes.js'
 
-const bench = new Bench()
+const bench = new TwoProcesses()
 
 async function filled(count: number, keys = 20): Promise<Stream<number>> {
   const stream = bench.pubSub(0).stream<number>(bench.fresh())

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { Bench, payloads } from './streams-support.js'
+import { payloads, TwoProcesses } from './two-processes.js'
 
-const bench = new Bench()
+const bench = new TwoProcesses()
 
 async function trim(): Promise<void> {
   for (let more = true; more; ) {

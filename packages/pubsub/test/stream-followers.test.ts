@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { Bench } from './streams-support.js'
+import { TwoProcesses } from './two-processes.js'
 
-const bench = new Bench()
+const bench = new TwoProcesses()
 
 describe('batches()', () => {
   test('bring every follower to the end, whenever he joins and whoever else reads', async () => {

@@ -3,9 +3,9 @@ import { testDatabase, waitFor } from '@howdah/testkit'
 import type pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import type { Stream, StreamMessage } from '../src/index.js'
-import { Bench } from './streams-support.js'
+import { TwoProcesses } from './two-processes.js'
 
-const bench = new Bench()
+const bench = new TwoProcesses()
 const WRITERS = 16
 const COUNTERS = 40
 /** The whole proof takes 100,000: `HOWDAH_STRESS=100000`. */

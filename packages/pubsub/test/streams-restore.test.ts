@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { Bench, payloads } from './streams-support.js'
+import { payloads, TwoProcesses } from './two-processes.js'
 
-const bench = new Bench()
+const bench = new TwoProcesses()
 
 /** Makes the database look as if it came from a server whose transaction ids were far ahead of ours. */
 async function cameFromElsewhere(): Promise<void> {

@@ -2,9 +2,9 @@ import { Database, isHowdahError } from '@howdah/core'
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import type { StreamMessage } from '../src/index.js'
-import { Bench, payloads } from './streams-support.js'
+import { payloads, TwoProcesses } from './two-processes.js'
 
-const bench = new Bench()
+const bench = new TwoProcesses()
 
 describe('append() and read()', () => {
   test('give dense offsets in the order of the calls', async () => {

@@ -2,10 +2,10 @@ import { PGlite } from '@electric-sql/pglite'
 import { Database } from '@howdah/core'
 import { describe, expect, test } from 'vitest'
 import { PubSub } from '../src/index.js'
-import { Bench } from './streams-support.js'
+import { TwoProcesses } from './two-processes.js'
 import { type AnyRow, Replica, told } from './watch-support.js'
 
-const bench = new Bench()
+const bench = new TwoProcesses()
 const sql = (text: string) => bench.rows<AnyRow>(text)
 
 async function watched(rows: number) {

@@ -2,10 +2,10 @@ import fc from 'fast-check'
 import type pg from 'pg'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Watch, WatchOptions } from '../src/index.js'
-import { Bench } from './streams-support.js'
+import { TwoProcesses } from './two-processes.js'
 import { type AnyRow, Replica } from './watch-support.js'
 
-const bench = new Bench()
+const bench = new TwoProcesses()
 const WRITERS = 4
 /** For each variant. */
 const RUNS = 10

@@ -2,10 +2,10 @@ import { Database } from '@howdah/core'
 import type pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import { PubSub, type Watch, type WatchOptions } from '../src/index.js'
-import { Bench } from './streams-support.js'
+import { TwoProcesses } from './two-processes.js'
 import { type AnyRow, Replica, told } from './watch-support.js'
 
-const bench = new Bench()
+const bench = new TwoProcesses()
 const sql = (text: string) => bench.rows<AnyRow>(text)
 
 async function watched(

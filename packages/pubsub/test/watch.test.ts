@@ -1,10 +1,10 @@
 import { Database, isHowdahError } from '@howdah/core'
 import { describe, expect, test } from 'vitest'
 import type { Watch, WatchOptions } from '../src/index.js'
-import { Bench } from './streams-support.js'
+import { TwoProcesses } from './two-processes.js'
 import { type AnyRow, Replica, told } from './watch-support.js'
 
-const bench = new Bench()
+const bench = new TwoProcesses()
 const sql = (text: string) => bench.rows<AnyRow>(text)
 const code = (error: unknown) => (isHowdahError(error) ? error.code : error)
 

@@ -4,8 +4,8 @@ import type pg from 'pg'
 import { afterAll, afterEach, beforeAll } from 'vitest'
 import { PubSub, type StreamMessage } from '../src/index.js'
 
-/** The database of one test file, and what its tests make: each pool stands for a process. */
-export class Bench {
+/** The database of one test file, and what its tests make on two pools, each of which stands for a process. */
+export class TwoProcesses {
   database!: TestDatabase
   pools!: readonly [pg.Pool, pg.Pool]
   #made = 0
