@@ -21,6 +21,7 @@ export {
   type DurationUnit,
   parseDuration,
 } from './duration.js'
+export { errorText } from './error-text.js'
 export { type CoreErrorCode, HowdahError, isHowdahError, sqlState } from './errors.js'
 export { Emitter, type EventMap } from './events.js'
 export type { HoldResult, Hub, HubEvents, HubState, HubStats, SendOptions } from './hub/hub.js'

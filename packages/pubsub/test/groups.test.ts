@@ -219,6 +219,16 @@ describe('a shared group', () => {
     ])
   })
 
+  test('buries a message whose handler throws what has no text form', async () => {
+    const stream = await filled(1)
+    const group = stream.group('g', { mode: 'shared', start: 'earliest', maxAttempts: 1 })
+    await group.consume(() => {
+      throw Object.create(null)
+    })
+    await expect.poll(async () => (await group.deadLetters()).length).toBe(1)
+    expect((await group.deadLetters())[0]?.error).toBe('A value without a text form was thrown.')
+  })
+
   test('takes over what a member that is gone has held, and buries what kills its members', async () => {
     const stream = await filled(2)
     const group = stream.group('g', {
@@ -232,6 +242,8 @@ describe('a shared group', () => {
       `select g.id from howdah.stream_group g join howdah.stream t on t.id = g.stream where t.name = $1`,
       [stream.name],
     )
+    // What was appended is in order by then.
+    expect(await stream.head()).toBe('1:2')
     // A member that takes a message and is never heard of again.
     await bench.rows(`select * from howdah.stream_shared_take($1, 'gone', 1, 50, 2)`, [row?.id])
     const heard: number[][] = []

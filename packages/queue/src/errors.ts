@@ -1,4 +1,4 @@
-import { HowdahError, sqlState } from '@howdah/core'
+import { HowdahError, sqlState, errorText as textOf } from '@howdah/core'
 
 /** Codes thrown by `@howdah/queue`. Each is explained in `docs/errors.md`. */
 export type QueueErrorCode =
@@ -30,21 +30,9 @@ export function refused(error: unknown): never {
   throw queueError('QUEUE_INVALID_OPTION', (error as Error).message, error)
 }
 
-/** What is kept of an error: PostgreSQL text holds no NUL and no half characters, and an endless message helps nobody. */
+/** What is kept of an error. */
 export function errorText(error: unknown): string {
-  const text = error instanceof Error ? (error.stack ?? error.message) : describe(error)
-  return text
-    .slice(0, MAX_ERROR_LENGTH)
-    .replaceAll(/\p{Surrogate}/gu, '\ufffd')
-    .replaceAll('\0', '\\0')
+  return textOf(error, MAX_ERROR_LENGTH)
 }
 
 const MAX_ERROR_LENGTH = 10_000
-
-function describe(value: unknown): string {
-  try {
-    return String(value)
-  } catch {
-    return 'A value without a text form was thrown.'
-  }
-}

@@ -22,11 +22,5 @@ export function pause(ms: number, signal: AbortSignal, woken?: Promise<unknown>)
   })
 }
 
-/** What is kept of an error: PostgreSQL text holds no NUL and no half characters. */
-export function errorText(error: unknown): string {
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  return text
-    .slice(0, 5000)
-    .replaceAll(/\p{Surrogate}/gu, '\ufffd')
-    .replaceAll('\0', '\\0')
-}
+/** UTF-16 units that are kept of an error. */
+export const ERROR_LENGTH = 5000

@@ -8,7 +8,7 @@
  * - Partitions are given up between two messages, never in one.
  */
 import { randomUUID } from 'node:crypto'
-import { Loop, sqlState, type Transaction } from '@howdah/core'
+import { errorText, Loop, sqlState, type Transaction } from '@howdah/core'
 import { pubSubError } from '../errors.js'
 import {
   advanceOrdered,
@@ -20,27 +20,10 @@ import {
 } from '../sql/ordered-group.js'
 import type { Batch, StreamMessage } from '../stream/batch.js'
 import { parseAfter, position } from '../stream/position.js'
-import type { Streams } from '../stream/streams.js'
-import { CLOSE_WITHIN_MS, type Consumer, errorText, pause } from './consumer.js'
-import { type GroupHandler, type ResolvedGroupOptions, retryDelay } from './group-options.js'
+import { CLOSE_WITHIN_MS, type Consumer, ERROR_LENGTH, pause } from './consumer.js'
+import { type Consuming, tellDiscontinuity } from './consuming.js'
+import { retryDelay } from './group-options.js'
 import { partitionOf } from './partition.js'
-
-/** What both kinds of consumers work with. */
-export interface Consuming<T> {
-  readonly streams: Streams
-  readonly group: number
-  /** Number of the stream. */
-  readonly number: number
-  readonly stream: {
-    readonly name: string
-    batches(options: { after: string; signal: AbortSignal }): AsyncGenerator<Batch<T>, void, void>
-  }
-  readonly partitions: number
-  readonly options: ResolvedGroupOptions
-  readonly handler: GroupHandler<T>
-  readonly onError: (error: unknown) => void
-  readonly onClosed: () => void
-}
 
 interface Owned {
   readonly part: number
@@ -157,7 +140,8 @@ export class OrderedConsumer<T> implements Consumer {
     for (let failures = 1; !signal.aborted; failures++) {
       try {
         for await (const batch of this.#with.stream.batches({ after, signal })) {
-          await this.#told(batch)
+          const { continuity, validUntil, lost } = batch
+          await tellDiscontinuity(this.#with, { continuity, validUntil, lost })
           if (batch.continuity !== 'ok') owned.cursor = batch.validUntil + batch.lost
           if (!(await this.#doBatch(owned, batch))) break
           after = batch.next
@@ -245,7 +229,7 @@ export class OrderedConsumer<T> implements Consumer {
       fence,
       message.offset,
       options.maxAttempts,
-      errorText(error),
+      errorText(error, ERROR_LENGTH),
     )
     const [row] = await streams.db.query(statement)
     if (row == null || row.attempts === null) {
@@ -271,32 +255,4 @@ export class OrderedConsumer<T> implements Consumer {
     }
     return true
   }
-
-  async #told({ continuity, validUntil, lost }: Batch): Promise<void> {
-    const { options, onError, stream } = this.#with
-    if (continuity === 'ok') return
-    if (options.onDiscontinuity !== undefined) {
-      await options.onDiscontinuity({ continuity, validUntil, lost })
-    } else {
-      onError(discontinued(stream.name, continuity, validUntil, lost))
-    }
-  }
-}
-
-/** The error that tells of messages a group will not see. */
-export function discontinued(
-  stream: string,
-  continuity: string,
-  validUntil: number,
-  lost: number,
-): Error {
-  return continuity === 'truncated'
-    ? pubSubError(
-        'PUBSUB_TRUNCATED',
-        `A group missed ${lost} messages of '${stream}' that were no longer kept. Raise the retention, or read faster.`,
-      )
-    : pubSubError(
-        'PUBSUB_RESET',
-        `The database was replaced by one on which '${stream}' ends at offset ${validUntil}. The group goes on from there.`,
-      )
 }

@@ -8,15 +8,15 @@
  * - Messages that end at the same time are told of in one statement.
  */
 import { randomUUID } from 'node:crypto'
-import { type Duration, Loop, parseDuration } from '@howdah/core'
+import { type Duration, errorText, Loop, parseDuration } from '@howdah/core'
 import { pubSubError } from '../errors.js'
 import { SEPARATOR } from '../migrations/fragments.js'
 import { type SharedEnd, settleShared, type Taken, takeShared } from '../sql/shared-group.js'
 import type { StreamMessage } from '../stream/batch.js'
 import { position } from '../stream/position.js'
-import { CLOSE_WITHIN_MS, type Consumer, errorText, pause } from './consumer.js'
+import { CLOSE_WITHIN_MS, type Consumer, ERROR_LENGTH, pause } from './consumer.js'
+import { type Consuming, tellDiscontinuity } from './consuming.js'
 import { type GroupHandler, retryDelay, type SharedDelivery } from './group-options.js'
-import { type Consuming, discontinued } from './ordered-consumer.js'
 
 /** Longest wait for a sign of new messages: for what is due again, and for signs that were lost. */
 const LOOK_MS = 5000
@@ -148,7 +148,7 @@ export class SharedConsumer<T> implements Consumer {
     } catch (error) {
       onError(error)
       const delay = asked ?? retryDelay(options.backoffMs, attempts)
-      end = { ...end, delay, error: errorText(error) }
+      end = { ...end, delay, error: errorText(error, ERROR_LENGTH) }
     }
     // The last attempt is taken up at once, to be buried.
     if (end.delay !== null && attempts >= options.maxAttempts) end = { ...end, delay: 0 }
@@ -228,16 +228,10 @@ export class SharedConsumer<T> implements Consumer {
   }
 
   async #told({ lost, valid }: Taken): Promise<void> {
-    const { options, onError, stream } = this.#with
     const gone = Number(lost)
     if (valid === null && gone === 0) return
     const continuity = valid === null ? 'truncated' : 'reset'
-    const validUntil = Number(valid ?? 0)
-    if (options.onDiscontinuity !== undefined) {
-      await options.onDiscontinuity({ continuity, validUntil, lost: gone })
-    } else {
-      onError(discontinued(stream.name, continuity, validUntil, gone))
-    }
+    await tellDiscontinuity(this.#with, { continuity, validUntil: Number(valid ?? 0), lost: gone })
   }
 }
 
