@@ -136,6 +136,26 @@ describe('groups', () => {
     expect(await left(name)).toEqual([])
   })
 
+  test('that are given up while a worker waits for the lock of the queue leave nothing parked', async () => {
+    const name = bench.fresh()
+    const jobs = bench.queue<number>({ groups: { concurrency: 1 } }, name)
+    await jobs.addMany([0, 1, 2, 3], { group: 'g' })
+    const client = await bench.database.pool().connect()
+    try {
+      await client.query('begin')
+      await client.query(`select howdah.queue_open($1, '{"group_concurrency": null}')`, [name])
+      let done = 0
+      jobs.work(() => void done++, { concurrency: 4 })
+      await expect
+        .poll(() => bench.rows(`select from pg_locks where locktype = 'advisory' and not granted`))
+        .not.toEqual([])
+      await client.query('commit')
+      await expect.poll(() => done).toBe(4)
+    } finally {
+      client.release(true)
+    }
+  })
+
   test('are refused where the queue has none', async () => {
     const jobs = bench.queue<string>()
     const refused = { code: 'QUEUE_INVALID_OPTION' }

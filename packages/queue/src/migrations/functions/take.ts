@@ -27,6 +27,7 @@ export function takeFunction(s: string): string {
 #variable_conflict use_column
 declare${SETTLE_VARIABLES}
   settings record;
+  locked boolean := false;
   want integer := _want;
   now timestamptz := clock_timestamp();
   rated record;
@@ -42,14 +43,17 @@ declare${SETTLE_VARIABLES}
 begin
   -- An assignment, where perform would be a query of its own.
   state := set_config('synchronous_commit', 'off', true);
-  select q.paused, q.concurrency, q.attempts, q.group_concurrency, q.rate_max, q.rate_burst, q.rate_per_ms,
-      exists (select from ${s}.queue_worker w where w.id = _worker) as known,
-      exists (select from ${s}.queue_watch w where w.queue = _queue and w.until > now) as watched,
-      (select e.last_value from ${s}.queue_epoch e) as epoch
-    into settings from ${s}.queue q where q.id = _queue;
-  if settings.group_concurrency is not null or settings.rate_max is not null then
+  loop
+    select q.paused, q.concurrency, q.attempts, q.group_concurrency, q.rate_max, q.rate_burst, q.rate_per_ms,
+        exists (select from ${s}.queue_worker w where w.id = _worker) as known,
+        exists (select from ${s}.queue_watch w where w.queue = _queue and w.until > now) as watched,
+        (select e.last_value from ${s}.queue_epoch e) as epoch
+      into settings from ${s}.queue q where q.id = _queue;
+    exit when locked or settings.group_concurrency is null and settings.rate_max is null;
     ${lockQueue(s, '_queue')};
-  end if;
+    -- Read once more: who had the lock may have changed them, and what is parked by old ones would never be let go on.
+    locked := true;
+  end loop;
   ${settleBody(s)}
   lost_jobs := array_to_string(lost, ',');
   count := 0;
