@@ -1,4 +1,4 @@
-import type { SessionLifetime } from './sessions.js'
+import type { SessionLifetime } from './session.js'
 
 /** The part of a session cookie that says how long the session lives. */
 export interface CookieLike {
@@ -8,6 +8,8 @@ export interface CookieLike {
 
 /** A thousand years; a cookie that outlives it is as good as eternal, and a timestamp cannot go on for ever. */
 const LONGEST_MS = 1000 * 365.25 * 86_400_000
+/** Between the end that a cookie says and the one that the database knows lies the way of the save that stored both. */
+const SAME_END_MS = 1000
 
 /**
  * How long a session lives by its cookie; `{}` for a cookie that ends with the browser. The age comes first: it is a
@@ -25,14 +27,23 @@ export function cookieLifetime(cookie: CookieLike | undefined): SessionLifetime 
   return {}
 }
 
-/** The session with the expiry its cookie has now; the text that was saved knows only the one it had then. */
-export function withCookieExpiry<Data extends { cookie?: unknown }>(
-  session: Data,
-  expiresAt: Date,
-): Data {
-  const cookie = session.cookie as CookieLike | null | undefined
-  if (typeof cookie !== 'object' || cookie === null || typeof cookie.expires !== 'string') {
-    return session
-  }
-  return { ...session, cookie: { ...cookie, expires: expiresAt.toISOString() } }
+/** A stored cookie with the end that the session has now; what was saved knows only the one it had then. */
+export function cookieEndingIn(cookie: unknown, ms: number): unknown {
+  const { expires } = (cookie ?? {}) as CookieLike
+  if (typeof expires !== 'string') return cookie
+  const end = Date.now() + ms
+  if (Math.abs(end - Date.parse(expires)) < SAME_END_MS) return cookie
+  return { ...(cookie as object), expires: new Date(end).toISOString() }
+}
+
+/** The cookie as JSON has it. */
+export function plainCookie(cookie: unknown): unknown {
+  return cookie === undefined ? undefined : JSON.parse(JSON.stringify(cookie) ?? 'null')
+}
+
+/** Tells whether two plain cookies differ in nothing but their end, which moves at every request. */
+export function sameButForEnd(a: unknown, b: unknown): boolean {
+  const fixed = (cookie: unknown) =>
+    JSON.stringify({ ...(cookie as object), expires: undefined, originalExpires: undefined })
+  return fixed(a) === fixed(b)
 }

@@ -3,14 +3,19 @@
  *
  * @packageDocumentation
  */
+export type { Device } from './device.js'
 export type { SessionErrorCode } from './errors.js'
-export { migrations } from './migrations/migrations.js'
+export type { EncryptionKey, EncryptionOptions } from './key-ring.js'
+export { migrations } from './migrations/index.js'
 export type { SessionsOptions } from './options.js'
-export {
-  type LoadedSession,
-  type SaveSessionOptions,
-  type SessionLifetime,
-  Sessions,
-  type SessionsEvents,
-  type SessionWriteOptions,
-} from './sessions.js'
+export type {
+  CreateSessionOptions,
+  RegenerateSessionOptions,
+  SaveSessionOptions,
+  Session,
+  SessionClientOptions,
+  SessionLifetime,
+  SessionsEvents,
+  UserSession,
+} from './session.js'
+export { Sessions } from './sessions.js'

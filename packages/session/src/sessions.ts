@@ -1,116 +1,102 @@
 /**
- * Sessions in one table, for any framework.
+ * Sessions for any framework.
  *
- * States of an id: unknown -> live (saved) -> destroyed (tombstone) or expired -> unknown (pruned). Invariants:
- * - the id itself never reaches the database, only its SHA-256: who reads the table can impersonate nobody;
+ * States of an id: unknown -> live (created) -> unknown (destroyed, revoked, regenerated, expired). Invariants:
+ * - the id itself never reaches the database, nor a log, a trace or an error; only its SHA-256 does: who reads the table can impersonate nobody;
  * - the database's clock alone decides what is live;
- * - a destroyed session stays destroyed: a save from a request that loaded it earlier changes nothing, in whatever order
- *   the two arrive. Only `revive` writes over a tombstone.
+ * - only `create` makes a session. Whatever is done with one that was loaded and has ended since does nothing, in whatever order the two arrive;
+ * - of two saves of one session that change different keys both count.
  */
-import {
-  Database,
-  type Duration,
-  Emitter,
-  Loop,
-  parseDuration,
-  type TransactionHandle,
-  tracer,
-} from '@howdah/core'
-import { decodeSession, encodeSession, hashId } from './codec.js'
-import { migrations } from './migrations/migrations.js'
+import { Database, Emitter, Loop, parseDuration, tracer } from '@howdah/core'
+import { type Device, deviceColumns } from './device.js'
+import { sessionError } from './errors.js'
+import { hashId, newId } from './id.js'
+import { assertSize, encodeData } from './json.js'
+import { migrations } from './migrations/index.js'
+import { OpenSession } from './open-session.js'
 import {
   type ResolvedSessionsOptions,
   resolveSessionsOptions,
+  ringOf,
   type SessionsOptions,
-  sessionError,
 } from './options.js'
-import { clearSessions } from './sql/clear-sessions.js'
-import { countSessions } from './sql/count-sessions.js'
-import { destroySession } from './sql/destroy-session.js'
-import { listSessionIds } from './sql/list-session-ids.js'
-import { listSessions } from './sql/list-sessions.js'
-import { loadSession, type SessionRow } from './sql/load-session.js'
-import { pruneSessions } from './sql/prune-sessions.js'
-import { saveSession } from './sql/save-session.js'
-import { touchSession } from './sql/touch-session.js'
-
-/** A session that was found. */
-export interface LoadedSession<Data> {
-  readonly data: Data
-  /** When it ends, by the database's clock. */
-  readonly expiresAt: Date
-  /** Whether it was extended since its data was saved. */
-  readonly touched: boolean
-}
-
-/** When a session ends. */
-export interface SessionLifetime {
-  /** How long it lives from now. @defaultValue the `ttl` of {@link SessionsOptions} */
-  readonly ttl?: Duration | undefined
-  /** The moment it ends, instead of `ttl`. */
-  readonly expiresAt?: Date | undefined
-}
-
-/** Lets a write commit or roll back with the caller's transaction. */
-export interface SessionWriteOptions {
-  readonly client?: TransactionHandle | undefined
-}
-
-/** Options of {@link Sessions.save}. */
-export interface SaveSessionOptions extends SessionLifetime, SessionWriteOptions {
-  /** Saves also where the session has been destroyed, as a login that starts over does. @defaultValue `false` */
-  readonly revive?: boolean | undefined
-}
-
-/** Events of {@link Sessions}. */
-export interface SessionsEvents {
-  /** Background work failed and will be tried again. */
-  error: readonly [error: unknown]
-  /** So many expired rows were removed. */
-  prune: readonly [rows: number]
-}
+import { type Contents, type End, SessionRecords } from './records/session-records.js'
+import { scanAll } from './scan.js'
+import type {
+  CreateSessionOptions,
+  RegenerateSessionOptions,
+  SaveSessionOptions,
+  Session,
+  SessionClientOptions,
+  SessionLifetime,
+  SessionsEvents,
+  UserSession,
+} from './session.js'
+import { endAllSessions, endOldestSessions } from './sql/end-sessions.js'
+import {
+  countSessions,
+  listByUser,
+  pruneSessions,
+  revoke,
+  revokeAll,
+  scanHashes,
+} from './sql/operators.js'
+import { userColumn } from './user.js'
+import { userSession } from './user-session.js'
 
 /** Rows of one pruning statement: short enough to hold no lock anyone notices. */
 const PRUNE_BATCH = 1000
 
 const loadTracer = tracer('@howdah/session:load')
 const saveTracer = tracer('@howdah/session:save')
+const TARGET = () => ({ target: 'session' })
 
 /**
- * Sessions by id, for any framework: load, save, touch, destroy. Express applications use `PgSessionStore` of
- * `@howdah/session/express`, which is made of this.
+ * Sessions by id, for any framework: create, load, save, regenerate, destroy, and by user: list and revoke. The adapters for Express, Fastify and Hono are
+ * made of this.
  *
  * @example
  * ```ts
  * import { Sessions } from '@howdah/session'
  * import { Pool } from 'pg'
  *
- * const sessions = new Sessions({ pool: new Pool(), ttl: '7d' })
- * await sessions.save('an unguessable id', { userId: 42 })
- * const session = await sessions.load<{ userId: number }>('an unguessable id')
- * session?.data.userId // 42
- * await sessions.destroy('an unguessable id')
+ * const sessions = new Sessions<{ userId: string; theme?: string }>({ pool: new Pool(), ttl: '7d' })
+ * const { id } = await sessions.create({ userId: '42' })
+ * const session = await sessions.load(id)
+ * if (session !== undefined) {
+ *   session.data.theme = 'dark'
+ *   await sessions.save(session)
+ * }
+ * await sessions.revokeAll('42')
  * await sessions.close()
  * ```
  */
-export class Sessions {
+export class Sessions<Data extends object = Record<string, unknown>> {
   readonly #db: Database
   readonly #options: ResolvedSessionsOptions
+  readonly #records: SessionRecords
   readonly #events = new Emitter<SessionsEvents>()
   readonly #pruning: Loop | undefined
+  #ready = false
   #closed = false
 
   /**
    * @throws {@link HowdahError} SESSION_INVALID_OPTION or CORE_INVALID_DURATION when an option is not valid,
    * CORE_INVALID_SOURCE when `pool` is none
    */
-  constructor(options: SessionsOptions) {
+  constructor(options: SessionsOptions<Data>) {
     this.#options = resolveSessionsOptions(options)
     this.#db = Database.from(options.pool)
-    const interval = this.#options.pruneInterval
-    if (interval !== false) {
+    const { name, absoluteTimeout, rolling, touchEvery, maxBytes, pruneInterval } = this.#options
+    this.#records = new SessionRecords(this.#db, {
+      rules: { name, longest: absoluteTimeout, rolling },
+      ring: ringOf(this.#options),
+      touchEvery,
+      maxBytes,
+    })
+    if (pruneInterval !== false) {
       this.#pruning = new Loop({
-        interval,
+        interval: pruneInterval,
         run: async () => ((await this.prune()) === PRUNE_BATCH ? 0 : undefined),
         onError: (error) => this.#events.emit('error', error),
       })
@@ -126,91 +112,189 @@ export class Sessions {
   }
 
   /**
-   * Answers the session, or `undefined` when it is unknown, expired or destroyed.
+   * Begins a session. Once this has resolved, every process finds it.
    *
-   * @throws {@link HowdahError} SESSION_CORRUPT when the stored text is not what was saved
+   * @throws {@link HowdahError} SESSION_INVALID_DATA when the data is no object that JSON can say, SESSION_TOO_LARGE when its JSON is longer than `maxBytes`,
+   * SESSION_INVALID_USER when `userId` is no id, SESSION_INVALID_ID when an id was given and is none
    */
-  load<Data = Record<string, unknown>>(id: string): Promise<LoadedSession<Data> | undefined> {
-    return loadTracer.run(
-      () => ({ target: 'session' }),
-      async () => {
-        const idHash = hashId(id)
-        await this.#ready()
-        const [row] = await this.#db.query(loadSession(this.#db.schema, idHash))
-        return row === undefined ? undefined : loaded<Data>(row)
-      },
-    )
+  async create(data: Data, options: CreateSessionOptions = {}): Promise<Session<Data>> {
+    const { id = newId(), device, client } = options
+    // Taken before the first wait: what the caller changes afterwards belongs to the next save.
+    const contents = this.#contents(hashId(id), data, options, device)
+    await this.#open()
+    const stored = await this.#records.put(contents, client)
+    await this.#limit(stored.user, client)
+    return new OpenSession(id, stored, data)
   }
 
   /**
-   * Stores the whole session, replacing what was there. Answers `false` and changes nothing where the session has been
-   * destroyed, unless `revive` is set.
+   * Answers the session, or `undefined` when it is unknown, expired or has been ended.
    *
-   * @throws {@link HowdahError} SESSION_TOO_LARGE when the JSON is longer than `maxBytes`
-   * @throws {@link HowdahError} SESSION_INVALID_DATA when the data is no JSON
+   * @throws {@link HowdahError} SESSION_INVALID_ID, SESSION_CORRUPT when the stored text is not what was saved, SESSION_UNREADABLE when no key opens it
    */
-  save(id: string, data: unknown, options: SaveSessionOptions = {}): Promise<boolean> {
-    return saveTracer.run(
-      () => ({ target: 'session' }),
-      async () => {
-        // Taken before the first wait: what the caller changes afterwards belongs to the next save.
-        const text = encodeSession(data, this.#options.maxBytes)
-        const { revive = false, client } = options
-        const save = { idHash: hashId(id), data: text, revive, ...this.#lifetime(options) }
-        await this.#ready()
-        const rows = await this.#db.query(saveSession(this.#db.schema, save), client)
-        return rows.length > 0
-      },
-    )
+  load(id: string, { client }: SessionClientOptions = {}): Promise<Session<Data> | undefined> {
+    return loadTracer.run(TARGET, async () => {
+      const hash = hashId(id)
+      if (!this.#ready) await this.#open()
+      const stored = await this.#records.read(hash, client)
+      return stored && OpenSession.of<Data>(id, stored)
+    })
   }
 
   /**
-   * Extends the session without its data and answers whether it is live. Writes only where that moves the session's end by
-   * at least a tenth of its life.
+   * Stores what was changed in the session since it was loaded or saved last, by its top-level keys: what others saved meanwhile stays, except for keys that both
+   * changed, where the later save counts. Where nothing was changed this is a {@link Sessions.touch}. Answers `false` where the session has ended, and nothing is
+   * stored.
+   *
+   * @throws {@link HowdahError} as {@link Sessions.create}
    */
-  async touch(id: string, options: SessionLifetime & SessionWriteOptions = {}): Promise<boolean> {
-    const touch = { idHash: hashId(id), ...this.#lifetime(options) }
-    await this.#ready()
-    const rows = await this.#db.query(touchSession(this.#db.schema, touch), options.client)
-    return rows[0]?.live === true
+  save(session: Session<Data>, options: SaveSessionOptions = {}): Promise<boolean> {
+    return saveTracer.run(TARGET, async () => {
+      const open = OpenSession.from(session)
+      const contents = this.#contents(open.ref, session.data, options)
+      const { stored } = open
+      if (contents.text === stored.text && contents.user === stored.user) {
+        return this.touch(session, options)
+      }
+      await this.#open()
+      const saved = await this.#records.save(contents, stored, options.client)
+      if (saved === undefined) return false
+      open.settle(saved)
+      if (saved.user !== stored.user) await this.#limit(saved.user, options.client)
+      return true
+    })
   }
 
-  /** Ends the session. Once this has resolved nobody can load it, and no save under way brings it back. */
-  async destroy(id: string, { client }: SessionWriteOptions = {}): Promise<void> {
-    const idHash = hashId(id)
-    await this.#ready()
-    const statement = destroySession(this.#db.schema, idHash, this.#options.tombstone)
-    await this.#db.query(statement, client)
+  /**
+   * Prolongs a session, given or by its id, and answers whether it is live. The server is asked only where the end would move by `touchEvery`; until then the
+   * answer is by what was loaded.
+   *
+   * @throws {@link HowdahError} SESSION_INVALID_ID, SESSION_INVALID_OPTION
+   */
+  async touch(
+    session: Session<Data> | string,
+    options: SessionLifetime & SessionClientOptions = {},
+  ): Promise<boolean> {
+    const end = this.#end(options)
+    const open = typeof session === 'string' ? undefined : OpenSession.from(session)
+    if (open !== undefined && !this.#records.isTouchDue(open.stored, end)) return true
+    const hash = open?.ref ?? hashId(session)
+    await this.#open()
+    const expiresAt = await this.#records.touch({ hash, ...end }, options.client)
+    if (expiresAt === undefined) return false
+    open?.settle(open.stored.prolonged(expiresAt))
+    return true
+  }
+
+  /**
+   * Gives a session another id, as every login must: who knew the old id is left with nothing. Answers the new session, which begins anew, or `undefined` where the
+   * old one has ended. What it holds is `session.data`, saved or not.
+   *
+   * @throws {@link HowdahError} as {@link Sessions.create}
+   */
+  async regenerate(
+    session: Session<Data>,
+    options: RegenerateSessionOptions = {},
+  ): Promise<Session<Data> | undefined> {
+    const old = OpenSession.from(session)
+    const id = newId()
+    const contents = this.#contents(hashId(id), session.data, options, options.device)
+    await this.#open()
+    const stored = await this.#records.regenerate(old.ref, contents, options.client)
+    if (stored === undefined) return undefined
+    await this.#limit(stored.user, options.client)
+    return new OpenSession(id, stored, session.data)
+  }
+
+  /** Ends a session, given or by its id. Once this has resolved nobody can load it, and no save under way brings it back. Answers whether it was live. */
+  async destroy(
+    session: Session<Data> | string,
+    { client }: SessionClientOptions = {},
+  ): Promise<boolean> {
+    const hash = typeof session === 'string' ? hashId(session) : OpenSession.from(session).ref
+    await this.#open()
+    return this.#records.end(hash, client)
+  }
+
+  /** Lists the live sessions of a user, the newest first. */
+  async listByUser(userId: string | number | bigint): Promise<UserSession[]> {
+    const user = requiredUser(userId)
+    await this.#open()
+    const rows = await this.#db.query(listByUser(this.#db.schema, this.#options.name, user))
+    return rows.map(userSession)
+  }
+
+  /**
+   * Ends the session that `ref` names, effective for every process at its next request. With `userId`, only where it is that user's: give it whenever `ref` comes
+   * from a browser. Answers whether there was one.
+   */
+  async revoke(
+    ref: string,
+    {
+      userId,
+      client,
+    }: { readonly userId?: string | number | bigint | undefined } & SessionClientOptions = {},
+  ): Promise<boolean> {
+    const user = userId === undefined ? null : requiredUser(userId)
+    await this.#open()
+    const statement = revoke(this.#db.schema, this.#options.name, String(ref), user)
+    const [row] = await this.#db.query(statement, client)
+    return row?.revoked === true
+  }
+
+  /** Ends all sessions of a user, or all but one, effective for every process at its next request. Answers how many. */
+  async revokeAll(
+    userId: string | number | bigint,
+    {
+      except,
+      client,
+    }: { readonly except?: Session<Data> | string | undefined } & SessionClientOptions = {},
+  ): Promise<number> {
+    const user = requiredUser(userId)
+    const kept =
+      except === undefined ? null : typeof except === 'string' ? hashId(except) : except.ref
+    await this.#open()
+    const statement = revokeAll(this.#db.schema, this.#options.name, user, kept)
+    const [row] = await this.#db.query(statement, client)
+    return Number(row?.revoked ?? 0)
   }
 
   /** Ends every session. */
-  async clear({ client }: SessionWriteOptions = {}): Promise<void> {
-    await this.#ready()
-    await this.#db.query(clearSessions(this.#db.schema, this.#options.tombstone), client)
+  async clear({ client }: SessionClientOptions = {}): Promise<void> {
+    await this.#open()
+    await this.#db.query(endAllSessions(this.#db.schema, this.#options.name), client)
   }
 
-  /** Reads every live session into memory, in no meaningful order. */
-  async all<Data = Record<string, unknown>>(): Promise<LoadedSession<Data>[]> {
-    await this.#ready()
-    const rows = await this.#db.query(listSessions(this.#db.schema))
-    return rows.map((row) => loaded<Data>(row))
+  /** Reads the data of every live session, in no meaningful order, some at a time. Sessions that begin meanwhile may be missing. */
+  async *all(): AsyncGenerator<{
+    readonly ref: string
+    readonly data: Data
+    readonly expiresIn: number
+  }> {
+    await this.#open()
+    const read = (after: string, limit: number) => this.#records.scan(after, limit)
+    for await (const stored of scanAll(read, ({ hash }) => hash)) {
+      const { ref, data, expiresIn } = OpenSession.of<Data>('', stored)
+      yield { ref, data, expiresIn }
+    }
   }
 
-  /** Lists the live sessions by the SHA-256 of their ids, in hex: the ids themselves are not kept. */
-  async ids(): Promise<string[]> {
-    await this.#ready()
-    const rows = await this.#db.query(listSessionIds(this.#db.schema))
-    return rows.map((row) => row.id_hash)
+  /** Reads the refs of every live session, some at a time: the ids themselves are not kept. */
+  async *refs(): AsyncGenerator<string> {
+    await this.#open()
+    const read = (after: string, limit: number) =>
+      this.#db.query(scanHashes(this.#db.schema, this.#options.name, after, limit))
+    for await (const { hash } of scanAll(read, (row) => row.hash)) yield hash
   }
 
   /** Counts the live sessions. */
   async count(): Promise<number> {
-    await this.#ready()
-    const [row] = await this.#db.query(countSessions(this.#db.schema))
+    await this.#open()
+    const [row] = await this.#db.query(countSessions(this.#db.schema, this.#options.name))
     return Number(row?.n ?? 0)
   }
 
-  /** Removes one batch of expired rows and answers how many. Runs by itself every `pruneInterval`. */
+  /** Removes one batch of expired sessions and answers how many. Runs by itself every `pruneInterval`. */
   async prune(): Promise<number> {
     await this.#migrated()
     const [row] = await this.#db.query(pruneSessions(this.#db.schema, PRUNE_BATCH))
@@ -222,6 +306,7 @@ export class Sessions {
   /** Stops the background work and refuses further calls. The pool stays open. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#ready = false
     await this.#pruning?.stop()
   }
 
@@ -230,9 +315,12 @@ export class Sessions {
     return this.close()
   }
 
-  async #ready(): Promise<void> {
+  async #open(): Promise<void> {
+    if (this.#ready) return
     await this.#migrated()
-    if (!this.#closed) this.#pruning?.start()
+    if (this.#closed) return
+    this.#ready = true
+    this.#pruning?.start()
   }
 
   async #migrated(): Promise<void> {
@@ -245,25 +333,42 @@ export class Sessions {
     await this.#db.migrator.ensure(migrations)
   }
 
-  #lifetime({ ttl, expiresAt }: SessionLifetime): { ttl: number; expiresAt: number | null } {
-    if (expiresAt !== undefined && !isTime(expiresAt)) {
-      throw sessionError('SESSION_INVALID_OPTION', 'expiresAt must be a valid Date.')
+  #contents(hash: string, data: Data, lifetime: SessionLifetime, device?: Device): Contents {
+    const text = encodeData(data)
+    assertSize(text, this.#options.maxBytes)
+    const user = userColumn(this.#options.userId(data))
+    return { hash, text, user, device: deviceColumns(device), ...this.#end(lifetime) }
+  }
+
+  #end({ ttl, expiresAt }: SessionLifetime): End {
+    if (expiresAt === undefined) {
+      return {
+        ttl: ttl === undefined ? this.#options.ttl : parseDuration(ttl, 'ttl'),
+        expiresAt: null,
+      }
     }
-    return {
-      ttl: ttl === undefined ? this.#options.ttl : parseDuration(ttl, 'ttl'),
-      expiresAt: expiresAt === undefined ? null : expiresAt.getTime(),
+    if (expiresAt instanceof Date && !Number.isNaN(expiresAt.getTime())) {
+      return { ttl: null, expiresAt: expiresAt.getTime() }
     }
+    throw sessionError('SESSION_INVALID_OPTION', 'expiresAt must be a valid Date.')
+  }
+
+  async #limit(user: string | null, client: SessionClientOptions['client']): Promise<void> {
+    const { name, maxPerUser } = this.#options
+    if (maxPerUser === undefined || user === null) return
+    const statement = endOldestSessions(this.#db.schema, name, user, maxPerUser)
+    const ended = await this.#db.query(statement, client)
+    const refs = ended.map(({ hash }) => hash)
+    if (refs.length > 0) this.#events.emit('evict', user, refs)
   }
 }
 
-function isTime(value: unknown): value is Date {
-  return value instanceof Date && !Number.isNaN(value.getTime())
-}
-
-function loaded<Data>(row: SessionRow): LoadedSession<Data> {
-  return {
-    data: decodeSession(row.data) as Data,
-    expiresAt: new Date(row.expires_at),
-    touched: row.touched,
-  }
+/** Without a user it would be everybody's, or nobody's. */
+function requiredUser(userId: unknown): string {
+  const user = userColumn(userId)
+  if (user !== null) return user
+  throw sessionError(
+    'SESSION_INVALID_USER',
+    'Say whose sessions: userId must be a string or a number.',
+  )
 }

@@ -3,21 +3,33 @@
  *
  * @packageDocumentation
  */
-import { type Session, type SessionData, Store } from 'express-session'
-import { cookieLifetime, withCookieExpiry } from '../cookie.js'
+import { type Session as ExpressSession, type SessionData, Store } from 'express-session'
+import { type CookieData, CookieSessions, isEmpty, type Known } from '../cookie-sessions.js'
+import type { Device } from '../device.js'
 import type { SessionsOptions } from '../options.js'
-import { type LoadedSession, Sessions } from '../sessions.js'
+import type { Sessions } from '../sessions.js'
+import { settle } from '../settle.js'
 
-/** Options of {@link PgSessionStore}, the same as of `Sessions`. */
-export interface PgSessionStoreOptions extends SessionsOptions {}
-
-type Done<Value = void> = (error?: unknown, value?: Value) => void
 /** The request as express-session's own types name it, so that we need not import those of express. */
 type StoreRequest = Parameters<Store['createSession']>[0]
 
+/** Options of {@link PgSessionStore}: those of `Sessions`, and where its devices come from. */
+export interface PgSessionStoreOptions
+  extends SessionsOptions<SessionData & Record<string, unknown>> {
+  /**
+   * Tells where a session begins, to show to its user; `false` keeps nothing of it.
+   *
+   * @defaultValue `req.ip`, which follows Express's setting `trust proxy`, and the header `User-Agent`
+   */
+  readonly device?: ((req: StoreRequest) => Device | undefined) | false | undefined
+}
+
 /**
  * Keeps the sessions of express-session in PostgreSQL. A session lives as long as its cookie, or `ttl` when the cookie ends with
- * the browser. A session that was destroyed while another request had it loaded stays destroyed.
+ * the browser. A session that was destroyed while another request had it loaded stays destroyed, and of two requests that change different keys of a session
+ * both count. A session that is new and holds nothing is not stored.
+ *
+ * Every method can be called with a callback, as express-session does, or answers a promise without one.
  *
  * @example
  * ```ts
@@ -38,71 +50,98 @@ type StoreRequest = Parameters<Store['createSession']>[0]
  * ```
  */
 export class PgSessionStore extends Store {
-  /** The sessions themselves, for other uses than express-session's. */
-  readonly sessions: Sessions
-  /** Session objects that the database knows: saving them again must not undo a destroy. */
-  readonly #known = new WeakSet<object>()
+  /** The sessions themselves: to list and revoke those of a user, and for all that express-session has no words for. */
+  readonly sessions: Sessions<CookieData>
+  readonly #stored: CookieSessions
+  readonly #device: (req: StoreRequest) => Device | undefined
+  /** What is known of sessions that requests have in hand. */
+  readonly #known = new WeakMap<object, Known>()
 
   /** @throws {@link HowdahError} SESSION_INVALID_OPTION, CORE_INVALID_DURATION, CORE_INVALID_SOURCE */
-  constructor(options: PgSessionStoreOptions) {
+  constructor({ device = deviceOf, ...options }: PgSessionStoreOptions) {
     super()
-    this.sessions = new Sessions(options)
+    this.#stored = new CookieSessions(options as SessionsOptions<CookieData>)
+    this.sessions = this.#stored.sessions
+    this.#device = device === false ? () => undefined : device
   }
 
   /** Answers the session, or nothing when it is unknown, expired or destroyed. */
   override get(
     sid: string,
-    callback: (error: unknown, session?: SessionData | null) => void,
-  ): void {
+    callback?: (error: unknown, session?: SessionData | null) => void,
+  ): Promise<SessionData | null> {
     const found = async () => {
-      const session = await this.sessions.load<SessionData>(sid)
-      return session === undefined ? null : sessionData(session)
+      const session = await this.#stored.load(sid)
+      if (session === undefined) return null
+      this.#known.set(session.data, session.known)
+      return session.data as SessionData
     }
-    settle(found(), callback)
+    return settle(found(), callback)
   }
 
-  /** Stores the session until its cookie expires. */
-  override set(sid: string, session: SessionData, callback?: (error?: unknown) => void): void {
+  /** Stores the session until its cookie expires: what was changed in it, where it was loaded; else as a whole. */
+  override set(
+    sid: string,
+    session: SessionData,
+    callback?: (error?: unknown) => void,
+  ): Promise<void> {
     const saved = async () => {
-      const revive = !this.#known.has(session)
-      await this.sessions.save(sid, session, { revive, ...cookieLifetime(session.cookie) })
-      this.#known.add(session)
+      const known = this.#known.get(session)
+      if (known !== undefined) return void (await this.#stored.save(known, session))
+      const { req } = session as { readonly req?: StoreRequest }
+      // Only sessions that express-session made have a request; those would be stored for every visitor who never comes back.
+      if (req !== undefined && isEmpty(session)) return
+      const device = req && this.#device(req)
+      this.#known.set(session, await this.#stored.create(sid, session, device))
     }
-    settle(saved(), callback)
+    return settle(saved(), callback)
   }
 
   /** Lets the session live as long again, without writing at every request. */
-  override touch(sid: string, session: SessionData, callback?: (error?: unknown) => void): void {
-    settle(
-      this.sessions.touch(sid, cookieLifetime(session.cookie)),
-      callback && ((e) => callback(e)),
-    )
+  override touch(
+    sid: string,
+    session: SessionData,
+    callback?: (error?: unknown) => void,
+  ): Promise<void> {
+    const touched = async () => {
+      await this.#stored.touch(this.#known.get(session) ?? sid, session.cookie)
+    }
+    return settle(touched(), callback)
   }
 
   /** Ends the session. */
-  override destroy(sid: string, callback?: (error?: unknown) => void): void {
-    settle(this.sessions.destroy(sid), callback)
+  override destroy(sid: string, callback?: (error?: unknown) => void): Promise<void> {
+    const destroyed = async () => {
+      await this.sessions.destroy(sid)
+    }
+    return settle(destroyed(), callback)
   }
 
   /** Answers every live session. */
-  override all(callback: (error: unknown, sessions?: SessionData[] | null) => void): void {
-    const found = async () => (await this.sessions.all<SessionData>()).map(sessionData)
-    settle(found(), callback)
+  override all(
+    callback?: (error: unknown, sessions?: SessionData[] | null) => void,
+  ): Promise<SessionData[]> {
+    return settle(this.#stored.all() as Promise<SessionData[]>, callback)
   }
 
   /** Counts the live sessions. */
-  override length(callback: (error: unknown, length?: number) => void): void {
-    settle(this.sessions.count(), callback)
+  override length(callback?: (error: unknown, length?: number) => void): Promise<number> {
+    return settle(this.sessions.count(), callback)
   }
 
   /** Answers the SHA-256, in hex, of each live session's id: the ids themselves are not kept. */
-  ids(callback: (error: unknown, ids?: string[]) => void): void {
-    settle(this.sessions.ids(), callback)
+  ids(callback?: (error: unknown, ids?: string[]) => void): Promise<string[]> {
+    const found = async () => {
+      const ids: string[] = []
+      for await (const ref of this.sessions.refs()) ids.push(ref)
+      return ids
+    }
+    return settle(found(), callback)
   }
 
   /** Ends every session. */
-  override clear(callback?: (error?: unknown) => void): void {
-    settle(this.sessions.clear(), callback)
+  override clear(callback?: (error?: unknown) => void): Promise<void> {
+    return settle(this.sessions.clear(), callback)
   }
 
   /** Stops the background work. The pool stays open. */
@@ -116,21 +155,17 @@ export class PgSessionStore extends Store {
   }
 
   /** @internal express-session makes its session object of what {@link PgSessionStore.get} found. */
-  override createSession(req: StoreRequest, session: SessionData): Session & SessionData {
+  override createSession(req: StoreRequest, session: SessionData): ExpressSession & SessionData {
     const made = super.createSession(req, session)
-    this.#known.add(made)
+    const known = this.#known.get(session)
+    if (known !== undefined) this.#known.set(made, known)
     return made
   }
 }
 
-function sessionData(session: LoadedSession<SessionData>): SessionData {
-  return session.touched ? withCookieExpiry(session.data, session.expiresAt) : session.data
-}
-
-/** Calls back once, outside the promise: an error that the callback throws is the application's, not ours. */
-function settle<Value>(outcome: Promise<Value>, callback: Done<Value> = () => {}): void {
-  outcome.then(
-    (value) => process.nextTick(callback, null, value),
-    (error) => process.nextTick(callback, error),
-  )
+function deviceOf(req: StoreRequest): Device {
+  return {
+    address: req.ip ?? req.socket?.remoteAddress,
+    userAgent: req.headers?.['user-agent'],
+  }
 }

@@ -1,22 +1,41 @@
 import type { Migration } from '@howdah/core'
+import { operatorFunctions } from './functions/operators.js'
+import { pruneFunction } from './functions/prune.js'
 
 /**
- * One row a session. `data` null is a tombstone: the session was destroyed. The only index on time is by the hour, so that
- * extending a session within its hour stays a heap-only update; `fillfactor` leaves room for it.
+ * One row a session, and no row for one that has ended.
+ *
+ * - `version` rises with every save, and the first one of a row is taken from the clock: an id that is used anew never meets a version it had before.
+ * - `data` is JSON, or begins with `~` and is encrypted.
+ * - The only index on time is by the hour, so that prolonging a session within its hour stays a heap-only update; `fillfactor` leaves room for it.
  */
 export const initial: Migration = {
   version: 1,
   name: 'initial',
   up: (s) => [
-    `create table ${s}.session (
-      id_hash bytea primary key,
-      data text,
-      expires_at timestamptz not null,
+    /* sql */ `create table ${s}.session (
+      name text collate "C" not null,
+      id_hash bytea not null,
+      version bigint not null,
       expires_hour int not null,
-      touched boolean not null default false,
+      created_at timestamptz not null,
+      seen_at timestamptz not null,
+      expires_at timestamptz not null,
+      data text not null,
+      user_id text collate "C",
+      address text,
+      user_agent text,
+      label text,
+      primary key (name, id_hash),
       constraint session_id_hash_is_sha256 check (octet_length(id_hash) = 32)
     ) with (fillfactor = 80)`,
     `create index session_expires_hour on ${s}.session (expires_hour)`,
+    `create index session_of_user on ${s}.session (name, user_id) where user_id is not null`,
+    pruneFunction(s),
+    ...operatorFunctions(s),
   ],
-  down: (s) => [`drop table ${s}.session`],
+  down: (s) => [
+    `drop function ${s}.session_revoke_all, ${s}.session_revoke, ${s}.session_list, ${s}.session_prune`,
+    `drop table ${s}.session`,
+  ],
 }

@@ -1,0 +1,86 @@
+/**
+ * Sessions as the stores of Express and Fastify have them: their data carries the cookie, whose end says when they end.
+ *
+ * The end moves at every request. A session in which nothing else was changed is touched, not saved, and keeps the cookie that is stored; what is loaded
+ * has the end that the database knows.
+ */
+import {
+  type CookieLike,
+  cookieEndingIn,
+  cookieLifetime,
+  plainCookie,
+  sameButForEnd,
+} from './cookie.js'
+import type { Device } from './device.js'
+import type { SessionsOptions } from './options.js'
+import type { Session } from './session.js'
+import { Sessions } from './sessions.js'
+
+/** A session with its cookie, as both frameworks write it. */
+export interface CookieData {
+  // biome-ignore lint/suspicious/noExplicitAny: every framework has a class of cookies of its own
+  cookie?: any
+  // biome-ignore lint/suspicious/noExplicitAny: applications put anything into a session
+  [key: string]: any
+}
+
+/** A session that is stored, to be given to the save that follows. */
+export type Known = Session<CookieData>
+
+/** Loads and saves sessions that carry their cookie. */
+export class CookieSessions {
+  readonly sessions: Sessions<CookieData>
+
+  constructor(options: SessionsOptions<CookieData>) {
+    this.sessions = new Sessions(options)
+  }
+
+  /** Answers what is known of a session, and its data for the framework to keep. */
+  async load(
+    sid: string,
+  ): Promise<{ readonly known: Known; readonly data: CookieData } | undefined> {
+    const known = await this.sessions.load(sid)
+    return known && { known, data: dataToGive(known.data, known.expiresIn) }
+  }
+
+  /** Stores a session, whatever was there. */
+  async create(sid: string, session: CookieData, device?: Device): Promise<Known> {
+    const lifetime = cookieLifetime(session.cookie)
+    const data = { ...session, cookie: plainCookie(session.cookie) }
+    return this.sessions.create(data, { id: sid, device, ...lifetime })
+  }
+
+  /** Stores what was changed in a session. Answers `false` where it has ended. */
+  async save(known: Known, session: CookieData): Promise<boolean> {
+    const lifetime = cookieLifetime(session.cookie)
+    const cookie = plainCookie(session.cookie)
+    const stored = known.data.cookie
+    known.data = { ...session, cookie: sameButForEnd(stored, cookie) ? stored : cookie }
+    return this.sessions.save(known, lifetime)
+  }
+
+  /** Prolongs a session by its cookie. */
+  touch(session: Known | string, cookie: unknown): Promise<boolean> {
+    return this.sessions.touch(session, cookieLifetime(cookie as CookieLike))
+  }
+
+  /** Answers the data of every live session. */
+  async all(): Promise<CookieData[]> {
+    const all: CookieData[] = []
+    for await (const { data, expiresIn } of this.sessions.all()) {
+      all.push(dataToGive(data, expiresIn))
+    }
+    return all
+  }
+}
+
+/** Tells whether a session holds nothing but its cookie. */
+export function isEmpty(session: object): boolean {
+  for (const key of Object.keys(session)) if (key !== 'cookie') return false
+  return true
+}
+
+/** Frameworks copy keys by assignment, and that of `__proto__` would give the copy another prototype. */
+function dataToGive({ __proto__: _, ...data }: CookieData, expiresIn: number): CookieData {
+  return { ...data, cookie: cookieEndingIn(data.cookie, expiresIn) }
+}

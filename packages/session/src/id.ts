@@ -1,0 +1,40 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { sessionError } from './errors.js'
+
+/** 256 bits: nobody guesses one, nobody draws one twice. */
+const ID_BYTES = 32
+/** Longer ones are no ids of anybody's; hashing them would be work for an attacker's sake. */
+const MAX_ID_LENGTH = 4096
+
+/** Draws an id, 43 characters that need no escaping in a cookie. */
+export function newId(): string {
+  return randomBytes(ID_BYTES).toString('base64url')
+}
+
+/**
+ * SHA-256 of a session id, in hex: all of an id that leaves this process.
+ *
+ * @throws {@link HowdahError} SESSION_INVALID_ID when the id is empty, too long, no string, or not well-formed Unicode
+ */
+export function hashId(id: unknown): string {
+  // A lone surrogate has no UTF-8 form: its replacement would make two ids one.
+  if (typeof id !== 'string' || id === '' || id.length > MAX_ID_LENGTH || !isWellFormed(id)) {
+    throw sessionError(
+      'SESSION_INVALID_ID',
+      `A session id must be a non-empty string of well-formed Unicode, ${MAX_ID_LENGTH} characters at most. Use a random one of at least 128 bits.`,
+    )
+  }
+  return createHash('sha256').update(id).digest('hex')
+}
+
+/** Compares two hashes in a time that tells nothing of where they differ. */
+export function sameHash(a: string, b: string): boolean {
+  return (
+    a.length === b.length && timingSafeEqual(Buffer.from(a, 'latin1'), Buffer.from(b, 'latin1'))
+  )
+}
+
+/** Tells whether a text has a UTF-8 form. */
+export function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text)
+}

@@ -1,0 +1,86 @@
+/**
+ * What this process knows of a session: what it read or wrote last. Such a state never changes; another takes its place.
+ *
+ * The server answers when a session ends by its clock, and what its clock says. From then on time is measured by this process's monotonic clock, so a wall clock that
+ * is wrong or jumps does no harm.
+ */
+import { sessionError } from '../errors.js'
+import { sameHash } from '../id.js'
+import { DATA_MARK } from '../sql/read-sessions.js'
+
+/** What is known of a session, as it is made. */
+export interface KnownSession {
+  /** SHA-256 of the id, in hex. */
+  readonly hash: string
+  readonly version: number
+  /** The data as JSON. */
+  readonly text: string
+  readonly user: string | null
+  /** Milliseconds since the epoch, by the server's clock. */
+  readonly createdAt: number
+  readonly expiresAt: number
+}
+
+/** One stored session as it was at a moment. */
+export class StoredSession implements KnownSession {
+  readonly hash: string
+  readonly version: number
+  readonly text: string
+  readonly user: string | null
+  readonly createdAt: number
+  readonly expiresAt: number
+  /** Between the server's clock and the monotonic one of this process. */
+  readonly #serverAhead: number
+
+  constructor(of: KnownSession, now: number) {
+    this.hash = of.hash
+    this.version = of.version
+    this.text = of.text
+    this.user = of.user
+    this.createdAt = of.createdAt
+    this.expiresAt = of.expiresAt
+    this.#serverAhead = now - performance.now()
+  }
+
+  /** The server's time, as far as this process can tell. */
+  get now(): number {
+    return performance.now() + this.#serverAhead
+  }
+
+  /** The same session with another end. */
+  prolonged(expiresAt: number): StoredSession {
+    return new StoredSession({ ...this, expiresAt }, this.now)
+  }
+}
+
+/** A row as the server answers it, its data not opened yet. */
+export interface CarriedSession extends Omit<KnownSession, 'text'> {
+  readonly data: string
+}
+
+/**
+ * Takes apart what a read answers. Whoever asked for one session must not get another's, whatever happened to the order of an answer.
+ *
+ * @throws {@link HowdahError} SESSION_CORRUPT
+ */
+export function parseCarried(found: string, asked?: string): CarriedSession {
+  const mark = found.indexOf(DATA_MARK)
+  const [hash = '', version, expiresAt, createdAt] = found.slice(0, mark).split(' ', 4)
+  if (asked !== undefined && !sameHash(hash, asked)) throw notAsked()
+  const user = found.slice([hash, version, expiresAt, createdAt, ''].join(' ').length, mark)
+  return {
+    hash,
+    version: Number(version),
+    expiresAt: Number(expiresAt),
+    createdAt: Number(createdAt),
+    user: user === '' ? null : (JSON.parse(user) as string),
+    data: found.slice(mark + 1),
+  }
+}
+
+function notAsked() {
+  return sessionError(
+    'SESSION_CORRUPT',
+    'The database answered another session than the one asked for. Nothing was given out; please report it.',
+  )
+}

@@ -1,0 +1,45 @@
+import { defineStatement, type Statement } from '@howdah/core'
+import { joined, texts } from './lists.js'
+
+/** Ends sessions. Answers the hashes of those that were live. */
+export const endSessions: (
+  schema: string,
+  name: string,
+  hashes: readonly string[],
+) => Statement<{ readonly ended: string | null }> = defineStatement(
+  'session.end',
+  (s) => /* sql */ `
+    with ended as (
+      delete from ${s}.session s using pg_catalog.unnest(${texts('$2')}) as i(hash)
+      where s.name = $1::text and s.id_hash = decode(i.hash, 'hex'::text)
+      returning i.hash, s.expires_at
+    )
+    select pg_catalog.string_agg(e.hash, ','::text) as ended from ended e where e.expires_at > statement_timestamp()`,
+  (name, hashes) => [name, joined(hashes)],
+)
+
+/** Ends every session of a name. */
+export const endAllSessions: (schema: string, name: string) => Statement = defineStatement(
+  'session.clear',
+  (s) => `delete from ${s}.session where name = $1::text`,
+  (name) => [name],
+)
+
+/** Ends the oldest live sessions of a user beyond so many. Answers the hashes. */
+export const endOldestSessions: (
+  schema: string,
+  name: string,
+  user: string,
+  most: number,
+) => Statement<{ readonly hash: string }> = defineStatement(
+  'session.trim',
+  (s) => /* sql */ `
+    delete from ${s}.session s
+    where s.name = $1::text and s.user_id = $2::text and s.id_hash in (
+      select d.id_hash from ${s}.session d
+      where d.name = $1::text and d.user_id = $2::text and d.expires_at > statement_timestamp()
+      order by d.created_at desc, d.id_hash offset $3::int
+    )
+    returning encode(s.id_hash, 'hex'::text) as hash`,
+  (name, user, most) => [name, user, most],
+)
