@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { PGlite } from '@electric-sql/pglite'
 import { Cache } from '@howdah/cache'
 import { Database } from '@howdah/core'
@@ -69,11 +70,19 @@ test('search works on PGlite', async () => {
 })
 
 test('sessions work on PGlite', async () => {
-  const sessions = new Sessions({ pool })
-  await sessions.save('an id of at least 128 bits', { user: 7 })
-  const found = await sessions.load('an id of at least 128 bits')
-  expect(found?.data).toEqual({ user: 7 })
-  await sessions.destroy('an id of at least 128 bits')
-  expect(await sessions.load('an id of at least 128 bits')).toBeUndefined()
+  const sessions = new Sessions({ pool, encryption: { keys: [{ id: 'a', key: randomBytes(32) }] } })
+  const { id } = await sessions.create({ userId: 7, views: 0 })
+  const loaded = await Promise.all(Array.from({ length: 40 }, () => sessions.load(id)))
+  await Promise.all(
+    loaded.map((session, at) => {
+      if (session === undefined) throw new Error('The session is not there.')
+      session.data[`key${at}`] = at
+      return sessions.save(session)
+    }),
+  )
+  expect(Object.keys((await sessions.load(id))?.data ?? {})).toHaveLength(42)
+  expect(await sessions.listByUser(7)).toHaveLength(1)
+  expect(await sessions.revokeAll(7)).toBe(1)
+  expect(await sessions.load(id)).toBeUndefined()
   await sessions.close()
 })

@@ -8,6 +8,7 @@ export type { SessionErrorCode } from './errors.js'
 export type { EncryptionKey, EncryptionOptions } from './key-ring.js'
 export { migrations } from './migrations/index.js'
 export type { SessionsOptions } from './options.js'
+export type { Reencrypted } from './reencrypt.js'
 export type {
   CreateSessionOptions,
   RegenerateSessionOptions,

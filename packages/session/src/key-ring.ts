@@ -2,7 +2,7 @@
  * Encryption of what a session holds, by AES-256-GCM.
  *
  * A sealed text is `~<key id>.<base64url of nonce, ciphertext and tag>`; JSON of a session begins with `{`, so the two are never confused. The nonce is random: one
- * key seals some four thousand million texts before two nonces are likely to be equal (NIST SP 800-38D allows 2^32 of them). The hash of the id is authenticated with the text, so
+ * key seals some four thousand million texts before two nonces are likely to be equal (NIST SP 800-38D allows 2^32 of them). The session's name and hash are authenticated with the text, so
  * that nobody who can write to the table can give one session the contents of another.
  *
  * @see https://nvlpubs.nist.gov/nistpubs/Legacy/SP/nistspecialpublication800-38d.pdf
@@ -32,6 +32,11 @@ export interface EncryptionOptions {
    * @defaultValue `false`
    */
   readonly acceptPlain?: boolean | undefined
+}
+
+/** What a sealed text is bound to: it opens for no other session. */
+export function sealContext(name: string, hash: string): string {
+  return `${name}:${hash}`
 }
 
 /** Seals and opens the texts of sessions. */
@@ -64,16 +69,16 @@ export class KeyRing {
     return `~${this.#current}.`
   }
 
-  seal(text: string, idHash: string): string {
+  seal(text: string, context: string): string {
     const nonce = randomBytes(NONCE_BYTES)
     const cipher = createCipheriv('aes-256-gcm', this.#keys.get(this.#current) as Buffer, nonce)
-    cipher.setAAD(Buffer.from(idHash, 'latin1'))
+    cipher.setAAD(Buffer.from(context, 'utf8'))
     const sealed = [nonce, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]
     return this.currentPrefix + Buffer.concat(sealed).toString('base64url')
   }
 
   /** @throws {@link HowdahError} SESSION_UNREADABLE */
-  open(stored: string, idHash: string): string {
+  open(stored: string, context: string): string {
     if (!stored.startsWith('~')) {
       if (this.#acceptPlain) return stored
       throw unreadable(
@@ -92,7 +97,7 @@ export class KeyRing {
       const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE_BYTES), {
         authTagLength: TAG_BYTES,
       })
-      decipher.setAAD(Buffer.from(idHash, 'latin1'))
+      decipher.setAAD(Buffer.from(context, 'utf8'))
       decipher.setAuthTag(bytes.subarray(-TAG_BYTES))
       const text = decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8')
       return text + decipher.final('utf8')

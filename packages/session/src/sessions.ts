@@ -21,6 +21,7 @@ import {
   type SessionsOptions,
 } from './options.js'
 import { type Contents, type End, SessionRecords } from './records/session-records.js'
+import { type Reencrypted, reencrypt } from './reencrypt.js'
 import { scanAll } from './scan.js'
 import type {
   CreateSessionOptions,
@@ -292,6 +293,23 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     await this.#open()
     const [row] = await this.#db.query(countSessions(this.#db.schema, this.#options.name))
     return Number(row?.n ?? 0)
+  }
+
+  /**
+   * Encrypts by the first key what another one has encrypted, or none, beside running requests. Run it after a rotation; then the old key can go.
+   *
+   * @throws {@link HowdahError} SESSION_INVALID_OPTION without `encryption`
+   */
+  async reencrypt(): Promise<Reencrypted> {
+    const { name, ring } = this.#options
+    if (ring === undefined) {
+      throw sessionError(
+        'SESSION_INVALID_OPTION',
+        'There is nothing to encrypt with. Give `encryption` the keys.',
+      )
+    }
+    await this.#open()
+    return reencrypt(this.#db, name, ring)
   }
 
   /** Removes one batch of expired sessions and answers how many. Runs by itself every `pruneInterval`. */

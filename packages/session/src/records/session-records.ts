@@ -6,13 +6,13 @@
  *   queue: they run in the caller's transaction, when it calls.
  * - A save writes only over the version it knows. Where the session has another one by then, what was changed is applied to that one, and it is tried again: of
  *   two saves of different keys both count, and of one key the one that is written last.
- * - A save of a session that is gone, or has expired, writes nothing: only `put` makes rows.
+ * - A save of a session that is gone, has expired, or whose id another session has by now, writes nothing: only `put` makes rows.
  * - Statements lock rows in the order of their hashes.
  */
 import type { CoalescedOperation, Database, TransactionHandle } from '@howdah/core'
 import type { DeviceColumns } from '../device.js'
 import { assertSize } from '../json.js'
-import type { KeyRing } from '../key-ring.js'
+import { type KeyRing, sealContext } from '../key-ring.js'
 import { applyChanges, type Changes, changesBetween } from '../merge.js'
 import { endSessions } from '../sql/end-sessions.js'
 import { SEPARATOR } from '../sql/lists.js'
@@ -249,7 +249,10 @@ export class SessionRecords {
       const { found, now } = current[at] as { found: string; now: number }
       if (found === '') continue
       try {
-        merged.push(this.#mergedWith(save, this.#opened(parseCarried(found, save.hash), now)))
+        const carried = parseCarried(found, save.hash)
+        // Another session has the id by now.
+        if (carried.createdAt !== save.over.createdAt) continue
+        merged.push(this.#mergedWith(save, this.#opened(carried, now)))
       } catch (error) {
         const failed = Promise.reject(error)
         failed.catch(() => {})
@@ -299,9 +302,8 @@ export class SessionRecords {
     return new StoredSession({ ...of, text: this.#ring.open(data, this.#context(of.hash)) }, now)
   }
 
-  /** What a sealed text is bound to. */
   #context(hash: string): string {
-    return `${this.#rules.name}:${hash}`
+    return sealContext(this.#rules.name, hash)
   }
 }
 
@@ -326,7 +328,7 @@ function writtenByHash(text: string | null): Map<string, Written> {
     written.set(hash, {
       version: Number(version),
       expiresAt: Number(expiresAt),
-      createdAt: Number(createdAt),
+      createdAt: Number(createdAt) / 1000,
     })
   }
   return written

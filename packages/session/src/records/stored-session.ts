@@ -16,7 +16,7 @@ export interface KnownSession {
   /** The data as JSON. */
   readonly text: string
   readonly user: string | null
-  /** Milliseconds since the epoch, by the server's clock. */
+  /** Milliseconds since the epoch, by the server's clock, to the microsecond: it tells one life of an id from another. */
   readonly createdAt: number
   readonly expiresAt: number
 }
@@ -72,7 +72,7 @@ export function parseCarried(found: string, asked?: string): CarriedSession {
     hash,
     version: Number(version),
     expiresAt: Number(expiresAt),
-    createdAt: Number(createdAt),
+    createdAt: Number(createdAt) / 1000,
     user: user === '' ? null : (JSON.parse(user) as string),
     data: found.slice(mark + 1),
   }

@@ -1,6 +1,6 @@
 import { defineStatement, type Statement } from '@howdah/core'
 import { joined, texts } from './lists.js'
-import { ms, NOW } from './time.js'
+import { micros, ms, NOW } from './time.js'
 
 /** Stands between what is known of a session and its data. */
 export const DATA_MARK = '\u001e'
@@ -14,7 +14,7 @@ export interface ReadRow {
 /** A session as one text. It begins with its hash, so that whoever asked can tell that it is the one they asked for. */
 function carried(s: string): string {
   return `encode(${s}.id_hash, 'hex'::text) || ' '::text || ${s}.version || ' '::text || ${ms(`${s}.expires_at`)} || ' '::text
-        || ${ms(`${s}.created_at`)} || ' '::text || coalesce(pg_catalog.to_json(${s}.user_id)::text, ''::text) || E'\\x1e'::text || ${s}.data`
+        || ${micros(`${s}.created_at`)} || ' '::text || coalesce(pg_catalog.to_json(${s}.user_id)::text, ''::text) || E'\\x1e'::text || ${s}.data`
 }
 
 /**

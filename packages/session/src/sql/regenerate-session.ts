@@ -1,5 +1,5 @@
 import { defineStatement, type Statement } from '@howdah/core'
-import { end, hour, NOW } from './time.js'
+import { end, hour, micros, NOW } from './time.js'
 import { type Rules, type SessionWrite, type WrittenRow, written } from './write-sessions.js'
 
 /** Ends a session and begins another in its place, in one statement: there is no moment with both, and none without either. Answers nothing where it is not live. */
@@ -17,7 +17,7 @@ export const regenerateSession: (
       returning s.address, s.user_agent, s.label
     )
     insert into ${s}.session as k (name, id_hash, version, expires_hour, created_at, seen_at, expires_at, data, user_id, address, user_agent, label)
-    select $1::text, decode($3::text, 'hex'::text), (pg_catalog.date_part('epoch'::text, pg_catalog.clock_timestamp()) * 1000000)::bigint, ${hour('d.at')},
+    select $1::text, decode($3::text, 'hex'::text), ${micros('pg_catalog.clock_timestamp()')}, ${hour('d.at')},
       statement_timestamp(), statement_timestamp(), d.at, $4::text, $7::text,
       coalesce($9::text, e.address), coalesce($10::text, e.user_agent), coalesce($11::text, e.label)
     from ended e

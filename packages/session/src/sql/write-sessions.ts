@@ -1,7 +1,7 @@
 import { defineStatement, type Statement } from '@howdah/core'
 import type { DeviceColumns } from '../device.js'
 import { joined, joinedNumbers, numbers, rows, texts } from './lists.js'
-import { end, hour, ms, NOW } from './time.js'
+import { end, hour, micros, ms, NOW } from './time.js'
 
 /** What a write makes of a session. */
 export interface SessionWrite {
@@ -44,7 +44,7 @@ const COLUMNS = [
 
 /** One session as {@link WrittenRow} has it. */
 export const written = (s: string): string =>
-  `encode(${s}.id_hash, 'hex'::text) || ' '::text || ${s}.version || ' '::text || ${ms(`${s}.expires_at`)} || ' '::text || ${ms(`${s}.created_at`)}`
+  `encode(${s}.id_hash, 'hex'::text) || ' '::text || ${s}.version || ' '::text || ${ms(`${s}.expires_at`)} || ' '::text || ${micros(`${s}.created_at`)}`
 
 /** Writes sessions as a whole, whatever was there. */
 export const putSessions: (
@@ -62,7 +62,7 @@ export const putSessions: (
     return /* sql */ `
     with written as (
       insert into ${s}.session as k (name, id_hash, version, expires_hour, created_at, seen_at, expires_at, data, user_id, address, user_agent, label)
-      select $1::text, decode(i.hash, 'hex'::text), (pg_catalog.date_part('epoch'::text, pg_catalog.clock_timestamp()) * 1000000)::bigint, ${hour('d.at')},
+      select $1::text, decode(i.hash, 'hex'::text), ${micros('pg_catalog.clock_timestamp()')}, ${hour('d.at')},
         statement_timestamp(), statement_timestamp(), d.at, i.data, i.user_id, i.address, i.user_agent, i.label
       from ${rows(...COLUMNS, '$7::text[]', '$8::text[]', '$9::text[]')} as i(hash, data, ttl, at, user_id, address, user_agent, label)
       cross join lateral (select ${end({ ttl: 'i.ttl', at: 'i.at', created: 'statement_timestamp()', longest: '$10' })} as at) d
