@@ -9,6 +9,7 @@ import type { Session } from './session.js'
 export class OpenSession<Data extends object> implements Session<Data> {
   readonly #id: string
   #stored: StoredSession
+  #ended = false
   data: Data
 
   constructor(id: string, stored: StoredSession, data: Data) {
@@ -58,6 +59,16 @@ export class OpenSession<Data extends object> implements Session<Data> {
   /** What is known of it to be stored. */
   get stored(): StoredSession {
     return this.#stored
+  }
+
+  /** Whether who holds it has ended it. */
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /** Takes note that it has been ended. */
+  end(): void {
+    this.#ended = true
   }
 
   /** Takes note of what is stored now. */

@@ -178,6 +178,7 @@ export class Sessions<Data extends object = Record<string, unknown>> {
   ): Promise<boolean> {
     const end = this.#end(options)
     const open = typeof session === 'string' ? undefined : OpenSession.from(session)
+    if (open?.ended) return false
     if (open !== undefined && !this.#records.isTouchDue(open.stored, end)) return true
     const hash = open?.ref ?? hashId(session)
     await this.#open()
@@ -202,6 +203,7 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     const contents = this.#contents(hashId(id), session.data, options, options.device)
     await this.#open()
     const stored = await this.#records.regenerate(old.ref, contents, options.client)
+    if (options.client === undefined) old.end()
     if (stored === undefined) return undefined
     await this.#limit(stored.user, options.client)
     return new OpenSession(id, stored, session.data)
@@ -212,9 +214,11 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     session: Session<Data> | string,
     { client }: SessionClientOptions = {},
   ): Promise<boolean> {
-    const hash = typeof session === 'string' ? hashId(session) : OpenSession.from(session).ref
+    const open = typeof session === 'string' ? undefined : OpenSession.from(session)
     await this.#open()
-    return this.#records.end(hash, client)
+    const ended = await this.#records.end(open?.ref ?? hashId(session), client)
+    if (open !== undefined && client === undefined) open.end()
+    return ended
   }
 
   /** Lists the live sessions of a user, the newest first. */
