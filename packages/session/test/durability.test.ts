@@ -10,7 +10,9 @@ test('what was acknowledged outlives a crash of the server, and what was ended s
   const pool = new Pool({ connectionString: server.url, max: 5 })
   pool.on('error', () => {})
   const sessions = new Sessions<Anything>({ pool, pruneInterval: false })
-  const made = await Promise.all(Array.from({ length: 50 }, (_, n) => sessions.create({ n, saves: 0 })))
+  const made = await Promise.all(
+    Array.from({ length: 50 }, (_, n) => sessions.create({ n, saves: 0 })),
+  )
   const saved = new Map<string, number>()
   const ended = new Set<string>()
   const failures: unknown[] = []
