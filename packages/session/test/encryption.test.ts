@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { Database } from '@howdah/core'
 import { expect, test } from 'vitest'
 import { Bench, loaded } from './support.js'
 
@@ -63,6 +64,23 @@ test('keys rotate: the first seals, all open, and reencrypt() does without the o
   expect((await loaded(after, ids[1] ?? '')).data).toEqual({ n: 'saved after' })
   expect((await loaded(after, ids[449] ?? '')).data).toEqual({ n: 449 })
   await expect(before.load(ids[2] ?? '')).rejects.toMatchObject(refused)
+})
+
+test('reencrypt() does not undo a save that commits meanwhile', async () => {
+  const [k1, k2] = [newKey('k1'), newKey('k2')]
+  const { id } = await bench.sessions({ encryption: { keys: [k1] } }).create({ n: 0 })
+  const old = bench.sessions({ encryption: { keys: [k1, k2] } })
+  const a = bench.sessions({ encryption: { keys: [k2, k1] } })
+  const session = await loaded(old, id)
+  session.data['n'] = 1
+  let rotation: Promise<unknown> | undefined
+  await Database.from(bench.pool).transaction(async (tx) => {
+    await old.save(session, { client: tx })
+    rotation = a.reencrypt()
+    await expect.poll(() => bench.rows('select from pg_locks where not granted')).toHaveLength(1)
+  })
+  expect(await rotation).toEqual({ done: 0, unreadable: 0 })
+  expect((await loaded(a, id)).data).toEqual({ n: 1 })
 })
 
 test('sessions from before encryption are opened while that is allowed', async () => {
