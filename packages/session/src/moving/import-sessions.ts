@@ -7,7 +7,7 @@
  *
  * while a logout through the mirror ends the session in the old store (a) and after that here (b). If (a) comes before (3), (3) finds nothing, and (4) ends what (2) inserted. If (a) comes after
  * (3), then (b) does too, and so after (2): it ends what (2) inserted. There is no third case. Until (5) a session has ten minutes to live, so that what an import that
- * died between (2) and (4) left behind does not outlive it by long; the next import inserts it anew.
+ * died between (2) and (4) left behind does not outlive it by long. The next import finds it not confirmed, and goes on with it at (3).
  *
  * A save through the mirror that comes after (1) writes here before (2), and then (2) inserts nothing, or after it, and then it writes over what was inserted. (5) leaves alone what was written since.
  */

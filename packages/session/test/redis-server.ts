@@ -1,0 +1,84 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { setTimeout as later } from 'node:timers/promises'
+import { createClient } from 'redis'
+import { notTested } from '../../../scripts/not-tested.js'
+
+export type RedisClient = ReturnType<typeof clientOf>
+
+/** Whether this machine has a Redis; says so where it has not. */
+export const hasRedis: boolean = spawnSync('redis-server', ['--version']).status === 0
+if (!hasRedis) notTested('@howdah/session beside connect-redis', 'there is no redis-server')
+
+/** A Redis of the test's own. */
+export class RedisServer {
+  readonly port: number
+  readonly #child: ChildProcess
+  readonly #clients: RedisClient[] = []
+
+  private constructor(port: number) {
+    this.port = port
+    this.#child = spawn(
+      'redis-server',
+      ['--port', String(port), '--bind', '127.0.0.1', '--save', ''],
+      { stdio: 'ignore' },
+    )
+  }
+
+  static async start(at?: number): Promise<RedisServer> {
+    const server = new RedisServer(at ?? (await freePort()))
+    for (let tries = 0; ; tries++) {
+      try {
+        await (await server.client()).ping()
+        return server
+      } catch (error) {
+        if (tries === 500) throw error
+        await later(20)
+      }
+    }
+  }
+
+  /** A client that fails at once where there is no server, and connects again when there is. */
+  async client(): Promise<RedisClient> {
+    const client = clientOf(this.port)
+    client.on('error', () => {})
+    this.#clients.push(client)
+    await Promise.race([
+      client.connect(),
+      once(client, 'error').then(([error]) => {
+        client.destroy()
+        throw error
+      }),
+    ])
+    return client
+  }
+
+  /** `kill -9` */
+  async kill(): Promise<void> {
+    const ended = once(this.#child, 'exit')
+    if (!this.#child.kill('SIGKILL')) return
+    await ended
+  }
+
+  async close(): Promise<void> {
+    for (const client of this.#clients) if (client.isOpen) client.destroy()
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await this.kill()
+  }
+}
+
+function clientOf(port: number) {
+  return createClient({
+    socket: { host: '127.0.0.1', port, reconnectStrategy: () => 50 },
+    disableOfflineQueue: true,
+  })
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}
