@@ -64,6 +64,6 @@ function difference(
     const missing = (mine === null) === (side.name === 'old') ? 'old' : 'new'
     return { kind: `missing-in-${missing}`, keys: [] }
   }
-  const keys = differingKeys(mine, theirs)
+  const keys = differingKeys(mine, theirs).sort()
   return keys.length === 0 ? undefined : { kind: 'different', keys }
 }
