@@ -3,7 +3,7 @@
  *
  * States: reading from old, reading from new; which one may be said at any time, and is what each operation finds when it begins. Invariants, L being the store that is read from, F the other:
  * - What is written to L is then written to F, and after that L is read again: where it has something else by then, that is written to F, until L has what was written. So whoever wrote to F last
- *   has seen L unchanged since, and when all writes have ended F has what L has; also of two requests whose changes L merged, and of two processes that reach the stores in different orders.
+ *   has seen L unchanged since, and when all saves have ended F has what L has; also of two requests whose changes L merged, and of two processes that reach the stores in different orders.
  * - A logout ends a session in old, in new and, where L is new, in old once more. A save that was under way, and writes to F after that, reads L after it wrote, finds nothing, and ends it in F.
  *   If its reading of L comes before the logout has ended the session there, so does its writing to F, and the logout comes to F later. Old comes before new for the sake of imports.
  * - A session that was loaded from one store, and is saved when the other is L, is written over what L has now, and only where L has it: else such a save would bring back what was ended meanwhile.
@@ -105,7 +105,6 @@ export class Mirror {
     const [leader, other] = this.#sides()
     if (this.#ends.has(sid)) return null
     const session = await leader.get(sid)
-    if (this.#ends.has(sid)) return null
     if (session !== null) this.#home.set(session, leader)
     // Copied before the request gets hold of it.
     if (shadow) void this.#compare(sid, session && plainSession(session), leader, other)
@@ -113,7 +112,6 @@ export class Mirror {
   }
 
   async set(sid: string, session: object): Promise<void> {
-    if (this.#ends.has(sid)) return
     const [leader, other] = this.#sides()
     const home = this.#home.get(session)
     const copy = plainSession(session)
@@ -131,7 +129,6 @@ export class Mirror {
   }
 
   async touch(sid: string, session: object): Promise<void> {
-    if (this.#ends.has(sid)) return
     const [leader, other] = this.#sides()
     const touched = other.touch(sid, plainSession(session))
     const told = this.#tell(other, 'touch', sid, touched)
@@ -151,10 +148,7 @@ export class Mirror {
 
   /** @throws {@link HowdahError} SESSION_NOT_ENDED */
   async clear(): Promise<void> {
-    const [leader, other] = this.#sides()
-    const failed = await this.#inBoth('clear', undefined, (side) => side.clear())
-    if (failed.has(leader)) throw failed.get(leader)
-    if (failed.has(other)) throw notEnded(failed.get(other))
+    await this.#inBoth('clear', undefined, (side) => side.clear())
   }
 
   all(): Promise<unknown> {
@@ -169,19 +163,16 @@ export class Mirror {
     return this.#switch.readFrom === 'old' ? [this.#old, this.#new] : [this.#new, this.#old]
   }
 
-  async #end(sid: string): Promise<void> {
-    const [leader, other] = this.#sides()
-    const failed = await this.#inBoth('destroy', sid, (side) => side.destroy(sid))
-    if (failed.has(leader)) throw failed.get(leader)
-    if (failed.has(other)) throw notEnded(failed.get(other))
+  #end(sid: string): Promise<void> {
+    return this.#inBoth('destroy', sid, (side) => side.destroy(sid))
   }
 
-  /** Ends something in old, in new and, where new is read from, in old again. Answers which of them failed. */
+  /** Ends something in old, in new and, where new is read from, in old again; fails where one of them did. */
   async #inBoth(
     operation: MirrorFailure['operation'],
     sid: string | undefined,
     end: (side: StoreSide) => Promise<void>,
-  ): Promise<ReadonlyMap<StoreSide, unknown>> {
+  ): Promise<void> {
     const [leader, other] = this.#sides()
     const failed = new Map<StoreSide, unknown>()
     for (const side of leader === this.#new ? [other, leader, other] : [leader, other]) {
@@ -194,7 +185,8 @@ export class Mirror {
         if (side === other) this.#failed(other, operation, sid, error)
       }
     }
-    return failed
+    if (failed.has(leader)) throw failed.get(leader)
+    if (failed.has(other)) throw notEnded(failed.get(other))
   }
 
   /** Waits for what the other store does, not for ever, and reports what becomes of it. */
