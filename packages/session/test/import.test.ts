@@ -315,12 +315,12 @@ describe('while the store is in use through a mirror', () => {
     await importWhile(
       schedule,
       (old) => {
-        old.data = dataOf({ step: 2 }, 5 * HOUR)
+        old.data = dataOf({ step: 2 }, HOUR / 2)
       },
-      () => store.set('one', dataOf({ step: 2 }, 5 * HOUR)),
+      () => store.set('one', dataOf({ step: 2 }, HOUR / 2)),
     )
     expect(await store.get('one')).toMatchObject({ step: 2 })
-    expectAbout(await remaining('one'), 5 * HOUR)
+    expectAbout(await remaining('one'), HOUR / 2)
   })
 
   test('what an import that died left behind does not live long, and the next one goes on with it', async () => {
