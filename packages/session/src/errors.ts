@@ -12,6 +12,8 @@ export type SessionErrorCode =
   | 'SESSION_CORRUPT'
   | 'SESSION_UNREADABLE'
   | 'SESSION_CLOSED'
+  | 'SESSION_NOT_ENDED'
+  | 'SESSION_STORE_TIMEOUT'
 
 /** Makes an error of this package. */
 export function sessionError(

@@ -24,7 +24,12 @@ export function hashId(id: unknown): string {
       `A session id must be a non-empty string of well-formed Unicode, ${MAX_ID_LENGTH} characters at most. Use a random one of at least 128 bits.`,
     )
   }
-  return createHash('sha256').update(id).digest('hex')
+  return refOf(id)
+}
+
+/** SHA-256, in hex, of whatever is used as an id: to report it by. */
+export function refOf(id: unknown): string {
+  return createHash('sha256').update(String(id)).digest('hex')
 }
 
 /** Compares two hashes in a time that tells nothing of where they differ. */

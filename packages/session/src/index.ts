@@ -7,6 +7,8 @@ export type { Device } from './device.js'
 export type { SessionErrorCode } from './errors.js'
 export type { EncryptionKey, EncryptionOptions } from './key-ring.js'
 export { migrations } from './migrations/index.js'
+export type { CallbackStore } from './moving/callback-store.js'
+export type { ImportCounts, ImportOptions } from './moving/import-sessions.js'
 export type { SessionsOptions } from './options.js'
 export type { Reencrypted } from './reencrypt.js'
 export type {

@@ -13,6 +13,8 @@ import { sessionError } from './errors.js'
 import { hashId, newId } from './id.js'
 import { assertSize, encodeData } from './json.js'
 import { migrations } from './migrations/index.js'
+import type { CallbackStore } from './moving/callback-store.js'
+import { type ImportCounts, type ImportOptions, importSessions } from './moving/import-sessions.js'
 import { OpenSession } from './open-session.js'
 import {
   type ResolvedSessionsOptions,
@@ -314,6 +316,19 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     }
     await this.#open()
     return reencrypt(this.#db, name, ring)
+  }
+
+  /**
+   * Copies the live sessions of another store, with their ids, data, cookies and what is left of their lives, so that nobody is logged out. It may be in use meanwhile,
+   * through a mirror. What is here already stays, so a second run adds what is missing.
+   *
+   * @throws {@link HowdahError} SESSION_INVALID_OPTION when the store does not tell the ids of its sessions; what the store fails with; the reason of `signal`
+   */
+  async importFrom(store: CallbackStore, options: ImportOptions = {}): Promise<ImportCounts> {
+    await this.#open()
+    return importSessions(store, options, this.#records, (hash, data, ttl) =>
+      this.#contents(hash, data as Data, { ttl }),
+    )
   }
 
   /** Removes one batch of expired sessions and answers how many. Runs by itself every `pruneInterval`. */

@@ -10,6 +10,16 @@ import type { SessionsOptions } from '../options.js'
 import type { Sessions } from '../sessions.js'
 import { settle } from '../settle.js'
 
+export type { CallbackStore } from '../moving/callback-store.js'
+export type {
+  MirrorEvents,
+  MirrorFailure,
+  MirrorMismatch,
+  MirrorStats,
+} from '../moving/mirror-events.js'
+export type { MirrorOptions, MirrorSwitch } from '../moving/mirror-options.js'
+export { mirror, SessionMirror } from './express-mirror.js'
+
 /** The request as express-session's own types name it, so that we need not import those of express. */
 type StoreRequest = Parameters<Store['createSession']>[0]
 

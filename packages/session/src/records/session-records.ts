@@ -15,6 +15,7 @@ import { assertSize } from '../json.js'
 import { type KeyRing, sealContext } from '../key-ring.js'
 import { applyChanges, type Changes, changesBetween } from '../merge.js'
 import { endSessions } from '../sql/end-sessions.js'
+import { confirmSessions, type Inserted, insertSessions } from '../sql/insert-sessions.js'
 import { SEPARATOR } from '../sql/lists.js'
 import { type ReadRow, readSession, readSessions, scanSessions } from '../sql/read-sessions.js'
 import { regenerateSession } from '../sql/regenerate-session.js'
@@ -135,6 +136,25 @@ export class SessionRecords {
   async put(contents: Contents, client?: TransactionHandle): Promise<StoredSession> {
     if (client === undefined) return this.#put(contents)
     return (await this.#putAll([contents], client))[0] as StoredSession
+  }
+
+  /** Writes sessions whose ids no live session has, with so long to live at most until they are confirmed. Answers the hashes of those it wrote, with their versions. */
+  async insert(all: readonly Contents[], most: number): Promise<ReadonlyMap<string, string>> {
+    const writes = inLockOrder(all).map((contents) => this.#sealed(contents))
+    const statement = insertSessions(this.#db.schema, this.#rules, writes, most)
+    const inserted = await this.#db.query(statement)
+    return new Map(inserted.map(({ hash, version }) => [hash, version]))
+  }
+
+  /** Lets inserted sessions live as long as they are to, unless they were written since. */
+  async confirm(all: readonly Contents[], versions: ReadonlyMap<string, string>): Promise<void> {
+    if (all.length === 0) return
+    const sorted = inLockOrder(all)
+    const inserted = sorted.map(
+      ({ hash }): Inserted => ({ hash, version: versions.get(hash) ?? '0' }),
+    )
+    const ttls = sorted.map(({ ttl }) => ttl)
+    await this.#db.query(confirmSessions(this.#db.schema, this.#rules, inserted, ttls))
   }
 
   /**
