@@ -41,9 +41,11 @@ export function plainCookie(cookie: unknown): unknown {
   return cookie === undefined ? undefined : JSON.parse(JSON.stringify(cookie) ?? 'null')
 }
 
-/** Tells whether two plain cookies differ in nothing but their end, which moves at every request. */
+/** Tells whether two cookies differ in nothing but their end, which moves at every request. */
 export function sameButForEnd(a: unknown, b: unknown): boolean {
-  const fixed = (cookie: unknown) =>
-    JSON.stringify({ ...(cookie as object), expires: undefined, originalExpires: undefined })
-  return fixed(a) === fixed(b)
+  return JSON.stringify(a, withoutEnd) === JSON.stringify(b, withoutEnd)
+}
+
+function withoutEnd(key: string, value: unknown): unknown {
+  return key === 'expires' || key === 'originalExpires' ? undefined : value
 }

@@ -11,6 +11,7 @@ export type SessionErrorCode =
   | 'SESSION_TOO_LARGE'
   | 'SESSION_CORRUPT'
   | 'SESSION_UNREADABLE'
+  | 'SESSION_HEADERS_SENT'
   | 'SESSION_CLOSED'
 
 /** Makes an error of this package. */
