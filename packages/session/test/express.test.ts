@@ -1,6 +1,9 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
 import { PgSessionStore } from '@howdah/session/express'
 import { sessionStoreConformance, type TestDatabase, testDatabase } from '@howdah/testkit'
-import type { Session, SessionData } from 'express-session'
+import express from 'express'
+import session, { type Session, type SessionData } from 'express-session'
 import type { Pool } from 'pg'
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { Browser } from './server-process.js'
@@ -80,6 +83,32 @@ test('load() answers a session object that saves, and destroy() by promise ends 
   await store.destroy('l')
   await call((done) => loaded?.save(done))
   expect(await store.get('l')).toBe(null)
+})
+
+test('with resave and saveUninitialized strangers have no row, and what is unchanged is not written', async () => {
+  await using store = new PgSessionStore({ pool, name: 'eager' })
+  const app = express()
+  app.use(session({ store, secret: 'test', resave: true, saveUninitialized: true }))
+  app.get('/', (_req, res) => void res.json({}))
+  app.post('/', (req, res) => {
+    Object.assign(req.session, { views: 1 })
+    res.json({})
+  })
+  const server = app.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const stranger = new Browser()
+  for (let at = 0; at < 10; at++) await stranger.expect({ url }, 'GET', '/')
+  expect(await store.length()).toBe(0)
+  await stranger.expect({ url }, 'POST', '/')
+  const row = `select ctid::text, expires_at from howdah.session where name = 'eager'`
+  const { rows: before } = await pool.query(row)
+  for (let at = 0; at < 10; at++) await stranger.expect({ url }, 'GET', '/')
+  const { rows: after } = await pool.query(row)
+  expect(before).toHaveLength(1)
+  expect(after).toEqual(before)
+  server.closeAllConnections()
+  server.close()
 })
 
 test('a session without a cookie, which express-session did not begin, is not opened', async () => {

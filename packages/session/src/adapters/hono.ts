@@ -95,9 +95,14 @@ export function session<Data extends object>(
     await session.save()
     const given = session.handOut()
     if (given === undefined) return
-    const seconds = given === null ? 0 : Math.ceil(given.expiresIn / 1000)
-    setCookie(c, name, given?.id ?? '', { ...options, maxAge: Math.min(seconds, LONGEST_SECONDS) })
+    const maxAge = given === null ? 0 : secondsOf(given.expiresIn)
+    setCookie(c, name, given?.id ?? '', { ...options, maxAge })
   }
+}
+
+/** Zero would take the cookie back. */
+function secondsOf(ms: number): number {
+  return Math.min(Math.max(Math.round(ms / 1000), 1), LONGEST_SECONDS)
 }
 
 function resolveCookie({
