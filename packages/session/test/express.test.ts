@@ -121,7 +121,7 @@ test('an error reaches the callback, once', async () => {
   await using store = new PgSessionStore({ pool })
   const errors: unknown[] = []
   await new Promise<void>((resolve) => {
-    store.set('', { cookie: {} } as SessionData, (error) => {
+    void store.set('', { cookie: {} } as SessionData, (error) => {
       errors.push(error)
       resolve()
     })

@@ -104,7 +104,7 @@ test('an error reaches the callback, once', async () => {
   await using store = new FastifySessionStore({ pool })
   const errors: unknown[] = []
   await new Promise<void>((resolve) => {
-    store.set('', { cookie: { originalMaxAge: null } } as Session, (error) => {
+    void store.set('', { cookie: { originalMaxAge: null } } as Session, (error) => {
       errors.push(error)
       resolve()
     })
