@@ -35,12 +35,13 @@ export class CookieSessions {
     this.sessions = new Sessions(options)
   }
 
-  /** Answers what is known of a session, and its data for the framework to keep. */
+  /** Answers what is known of a session, and its data for the framework to keep. One without a cookie was not begun by these frameworks, which could not open it. */
   async load(
     sid: string,
   ): Promise<{ readonly known: Known; readonly data: CookieData } | undefined> {
     const known = await this.sessions.load(sid)
-    return known && { known, data: dataToGive(known.data, known.expiresIn) }
+    if (typeof known?.data.cookie !== 'object' || known.data.cookie === null) return undefined
+    return { known, data: dataToGive(known.data, known.expiresIn) }
   }
 
   /** Stores a session, whatever was there. */
@@ -59,9 +60,23 @@ export class CookieSessions {
     return this.sessions.save(known, lifetime)
   }
 
-  /** Prolongs a session by its cookie. */
-  touch(session: Known | string, cookie: unknown): Promise<boolean> {
-    return this.sessions.touch(session, cookieLifetime(cookie as CookieLike))
+  /** Prolongs a session by its cookie. Where the application changed more of the cookie than its end, that is stored, and nothing else. */
+  async touch(session: Known | string, cookie: unknown): Promise<boolean> {
+    const lifetime = cookieLifetime(cookie as CookieLike)
+    if (typeof session === 'string' || sameButForEnd(session.data.cookie, cookie)) {
+      return this.sessions.touch(session, lifetime)
+    }
+    const stored = await this.sessions.load(session.id)
+    if (stored === undefined) return false
+    stored.data.cookie = plainCookie(cookie)
+    return this.sessions.save(stored, lifetime)
+  }
+
+  /** Answers what names every live session. */
+  async refs(): Promise<string[]> {
+    const refs: string[] = []
+    for await (const ref of this.sessions.refs()) refs.push(ref)
+    return refs
   }
 
   /** Answers the data of every live session. */

@@ -1,11 +1,11 @@
 import cookie from '@fastify/cookie'
 import fastifySession from '@fastify/session'
-import { PgSessionStore } from '@howdah/session/express'
+import { FastifySessionStore, mirror } from '@howdah/session/fastify'
 import { type TestDatabase, testDatabase } from '@howdah/testkit'
 import { RedisStore } from 'connect-redis'
 import { fastify } from 'fastify'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { mirror } from '../src/moving/fastify-mirror.js'
+
 import { hasRedis, RedisServer } from './redis-server.js'
 
 declare module 'fastify' {
@@ -26,7 +26,7 @@ test.skipIf(!hasRedis)('a Fastify application moves from connect-redis, and back
   const server = await RedisServer.start()
   onTestFinished(() => server.close())
   const old = new RedisStore({ client: await server.client() })
-  const store = new PgSessionStore({ pool: database.pool() })
+  const store = new FastifySessionStore({ pool: database.pool() })
   const both = mirror(old, store, { readFrom: 'old', shadow: true })
   const mismatches: unknown[] = []
   both.on('mismatch', (mismatch) => mismatches.push(mismatch))

@@ -5,6 +5,11 @@
  */
 
 export {
+  type FastifySessionStoreFactory,
+  type FastifySessionStoreLimits,
+  fastifySessionStoreConformance,
+} from './conformance/fastify-session-store.js'
+export {
   type AddOptionsUnderTest,
   type JobUnderTest,
   type QueueFactory,
@@ -21,11 +26,14 @@ export {
 } from './conformance/key-value.js'
 export type { ConformanceRunner } from './conformance/runner.js'
 export {
-  type ConformanceSession,
   type ConformanceSessionStore,
   type SessionStoreFactory,
   sessionStoreConformance,
 } from './conformance/session-store.js'
+export type {
+  CallbackSessionStore,
+  ConformanceSession,
+} from './conformance/session-store-contract.js'
 export type { BackendFilter, Session } from './database/admin.js'
 export { testDatabase } from './database/for-this-file.js'
 export type { TestDatabase } from './database/test-database.js'

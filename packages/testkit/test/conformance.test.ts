@@ -1,9 +1,20 @@
-import { type KeyValueStore, keyValueConformance, sessionStoreConformance } from '@howdah/testkit'
+import fastifySession from '@fastify/session'
+import {
+  fastifySessionStoreConformance,
+  type KeyValueStore,
+  keyValueConformance,
+  sessionStoreConformance,
+} from '@howdah/testkit'
 import session from 'express-session'
 import { describe, expect, it, test } from 'vitest'
 
 describe("express-session's own MemoryStore", () => {
   sessionStoreConformance({ describe, it }, () => ({ subject: new session.MemoryStore() }))
+})
+
+describe("@fastify/session's own MemoryStore, which keeps the objects it is given", () => {
+  const factory = () => ({ subject: new fastifySession.MemoryStore() })
+  fastifySessionStoreConformance({ describe, it }, factory, { copies: false, expiry: false })
 })
 
 class MapStore implements KeyValueStore {

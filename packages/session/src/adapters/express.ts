@@ -141,12 +141,7 @@ export class PgSessionStore extends Store {
 
   /** Answers the SHA-256, in hex, of each live session's id: the ids themselves are not kept. */
   ids(callback?: (error: unknown, ids?: string[]) => void): Promise<string[]> {
-    const found = async () => {
-      const ids: string[] = []
-      for await (const ref of this.sessions.refs()) ids.push(ref)
-      return ids
-    }
-    return settle(found(), callback)
+    return settle(this.#stored.refs(), callback)
   }
 
   /** Ends every session. */

@@ -54,6 +54,21 @@ export class FastifySessionMirror extends EventEmitter<MirrorEvents> {
  * Runs two session stores in parallel, to move from one to the other and back: both are written to, and which one is read from can be switched at any time.
  *
  * @throws {@link HowdahError} SESSION_INVALID_OPTION, CORE_INVALID_DURATION
+ *
+ * @example
+ * ```ts
+ * import { FastifySessionStore, mirror } from '@howdah/session/fastify'
+ * import { RedisStore } from 'connect-redis'
+ * import { Pool } from 'pg'
+ * import { createClient } from 'redis'
+ *
+ * const oldStore = new RedisStore({ client: createClient() })
+ * const newStore = new FastifySessionStore({ pool: new Pool() })
+ * const store = mirror(oldStore, newStore, { readFrom: 'old', shadow: true })
+ *
+ * await newStore.sessions.importFrom(oldStore)
+ * store.switch({ readFrom: 'new', shadow: true })
+ * ```
  */
 export function mirror(
   oldStore: CallbackStore,

@@ -1,0 +1,3 @@
+import { sessionsOverHttp, twoProcesses } from './sessions-over-http.js'
+
+sessionsOverHttp('./node-http-server.ts', twoProcesses('./node-http-server.ts'))
