@@ -20,7 +20,13 @@ import { type ReadRow, readSession, readSessions, scanSessions } from '../sql/re
 import { regenerateSession } from '../sql/regenerate-session.js'
 import { type Touch, touchSessions } from '../sql/touch-sessions.js'
 import { putSessions, type Rules, type SessionWrite, saveSessions } from '../sql/write-sessions.js'
-import { type CarriedSession, parseCarried, StoredSession } from './stored-session.js'
+import {
+  type CarriedSession,
+  type Head,
+  parseCarried,
+  parseHead,
+  StoredSession,
+} from './stored-session.js'
 
 /** When a session is to end: so many milliseconds from now, or at a time of the server's. */
 export interface End {
@@ -42,13 +48,6 @@ interface Save extends Contents {
   /** Where what is written is more than the caller has: what that is, and what of it was changed. */
   readonly mine?: string
   readonly changes?: Changes
-}
-
-/** What the server says of a session it has written. */
-interface Written {
-  readonly version: number
-  readonly expiresAt: number
-  readonly createdAt: number
 }
 
 type Answer<T> = T | Promise<T>
@@ -206,7 +205,7 @@ export class SessionRecords {
     const [row] = await this.#db.query(statement, client)
     const written = writtenByHash(row?.written ?? null)
     return all.map((contents) =>
-      stored(contents, written.get(contents.hash) as Written, row?.now ?? 0),
+      stored(contents, written.get(contents.hash) as Head, row?.now ?? 0),
     )
   }
 
@@ -295,8 +294,10 @@ export class SessionRecords {
     return { hash, data, user, ttl, expiresAt, device }
   }
 
-  #opened({ data, ...of }: CarriedSession, now: number): StoredSession {
-    return new StoredSession({ ...of, text: this.#ring.open(data, this.#context(of.hash)) }, now)
+  #opened(carried: CarriedSession, now: number): StoredSession {
+    const { hash, version, user, createdAt, expiresAt, data } = carried
+    const text = this.#ring.open(data, this.#context(hash))
+    return new StoredSession({ hash, version, text, user, createdAt, expiresAt }, now)
   }
 
   /** What a sealed text is bound to. */
@@ -305,12 +306,13 @@ export class SessionRecords {
   }
 }
 
-function stored({ hash, text, user }: Contents, written: Written, now: number) {
-  return new StoredSession({ hash, text, user, ...written }, now)
+function stored({ hash, text, user }: Contents, written: Head, now: number) {
+  const { version, createdAt, expiresAt } = written
+  return new StoredSession({ hash, version, text, user, createdAt, expiresAt }, now)
 }
 
 /** Whoever saved has not seen what others changed. So the version is none that a row has, and the next save is merged again: written as a whole it would undo theirs. */
-function saved(save: Save, written: Written, now: number): StoredSession {
+function saved(save: Save, written: Head, now: number): StoredSession {
   if (save.mine === undefined) return stored(save, written, now)
   return stored({ ...save, text: save.mine }, { ...written, version: NOT_SEEN }, now)
 }
@@ -319,15 +321,11 @@ function inLockOrder<Of extends { readonly hash: string }>(all: readonly Of[]): 
   return all.length === 1 ? all : [...all].sort((a, b) => (a.hash < b.hash ? -1 : 1))
 }
 
-function writtenByHash(text: string | null): Map<string, Written> {
-  const written = new Map<string, Written>()
+function writtenByHash(text: string | null): Map<string, Head> {
+  const written = new Map<string, Head>()
   for (const one of text?.split(',') ?? []) {
-    const [hash = '', version, expiresAt, createdAt] = one.split(' ')
-    written.set(hash, {
-      version: Number(version),
-      expiresAt: Number(expiresAt),
-      createdAt: Number(createdAt),
-    })
+    const head = parseHead(one)
+    written.set(head.hash, head)
   }
   return written
 }
