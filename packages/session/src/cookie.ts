@@ -36,14 +36,33 @@ export function cookieEndingIn(cookie: unknown, ms: number): unknown {
   return { ...(cookie as object), expires: new Date(end).toISOString() }
 }
 
-/** The cookie as JSON has it. */
+/** The cookie as JSON has it, but for keys that JSON leaves out. */
 export function plainCookie(cookie: unknown): unknown {
-  return cookie === undefined ? undefined : JSON.parse(JSON.stringify(cookie) ?? 'null')
+  if (typeof cookie !== 'object' || cookie === null) return cookie
+  const { toJSON } = cookie as { readonly toJSON?: unknown }
+  const plain: Record<string, unknown> = {
+    ...(typeof toJSON === 'function' ? toJSON.call(cookie) : cookie),
+  }
+  for (const key of Object.keys(plain)) {
+    const value = plain[key]
+    if (value instanceof Date) plain[key] = value.toJSON()
+    else if (typeof value === 'object' && value !== null) return JSON.parse(JSON.stringify(plain))
+  }
+  return plain
 }
 
 /** Tells whether two plain cookies differ in nothing but their end, which moves at every request. */
 export function sameButForEnd(a: unknown, b: unknown): boolean {
-  const fixed = (cookie: unknown) =>
-    JSON.stringify({ ...(cookie as object), expires: undefined, originalExpires: undefined })
-  return fixed(a) === fixed(b)
+  const [one, two] = [(a ?? {}) as PlainCookie, (b ?? {}) as PlainCookie]
+  return covers(one, two) && covers(two, one)
+}
+
+type PlainCookie = Readonly<Record<string, unknown>>
+
+function covers(one: PlainCookie, two: PlainCookie): boolean {
+  for (const key of Object.keys(one)) {
+    if (key === 'expires' || key === 'originalExpires' || one[key] === two[key]) continue
+    if (JSON.stringify(one[key]) !== JSON.stringify(two[key])) return false
+  }
+  return true
 }
