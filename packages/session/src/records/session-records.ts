@@ -52,6 +52,9 @@ interface Save extends Contents {
 
 type Answer<T> = T | Promise<T>
 
+/** Code units of an answer for many that may stay in memory for one of them: a request that goes on for hours has its session in hand for so long. */
+const MOST_KEPT = 65_536
+
 /** A version that no row has. */
 const NOT_SEEN = 0
 
@@ -196,7 +199,8 @@ export class SessionRecords {
     ;[row] = await this.#db.query(readSessions(schema, name, hashes), client)
     const { found, now } = row as ReadRow
     const texts = (found ?? '').split(SEPARATOR)
-    return hashes.map((_, at) => ({ found: texts[at] ?? '', now }))
+    const own = (found ?? '').length > MOST_KEPT ? ownCopy : (text: string) => text
+    return hashes.map((_, at) => ({ found: own(texts[at] ?? ''), now }))
   }
 
   async #putAll(all: readonly Contents[], client?: TransactionHandle): Promise<StoredSession[]> {
@@ -304,6 +308,11 @@ export class SessionRecords {
   #context(hash: string): string {
     return `${this.#rules.name}:${hash}`
   }
+}
+
+/** A part of a string keeps the whole in memory; what is put together anew is its own. */
+function ownCopy(part: string): string {
+  return ` ${part}`.slice(1)
 }
 
 function stored({ hash, text, user }: Contents, written: Head, now: number) {
