@@ -46,12 +46,19 @@ export async function prepareEntries(pool: Pool): Promise<(at: number) => string
 }
 
 /** A fixed sequence (Numerical Recipes' generator), so that every run and contender works on equal keys. */
-export function randomKeys(prefix: string, count: number): (at: number) => string {
+export function randomNumbers(count: number): (at: number) => number {
   let state = 1
-  const keys = Array.from({ length: 2 ** 17 }, () => {
+  const numbers = Array.from({ length: 2 ** 17 }, () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return `${prefix}${state % count}`
+    return state % count
   })
+  return (at) => numbers[at % numbers.length] as number
+}
+
+/** Keys in the order of {@link randomNumbers}. */
+export function randomKeys(prefix: string, count: number): (at: number) => string {
+  const numberAt = randomNumbers(count)
+  const keys = Array.from({ length: 2 ** 17 }, (_, at) => prefix + numberAt(at))
   return (at) => keys[at % keys.length] as string
 }
 

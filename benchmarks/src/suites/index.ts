@@ -5,5 +5,6 @@ import { lanes } from './lanes.js'
 import { pubsub } from './pubsub.js'
 import { queue } from './queue.js'
 import { queueFlat } from './queue-flat.js'
+import { session } from './session.js'
 
-export const suites: readonly Suite[] = [core, lanes, cache, queue, queueFlat, pubsub]
+export const suites: readonly Suite[] = [core, lanes, cache, queue, queueFlat, pubsub, session]

@@ -95,7 +95,9 @@ export function isEmpty(session: object): boolean {
   return true
 }
 
-/** Frameworks copy keys by assignment, and that of `__proto__` would give the copy another prototype. */
-function dataToGive({ __proto__: _, ...data }: CookieData, expiresIn: number): CookieData {
-  return { ...data, cookie: cookieEndingIn(data.cookie, expiresIn) }
+function dataToGive(stored: CookieData, expiresIn: number): CookieData {
+  const data = { ...stored, cookie: cookieEndingIn(stored.cookie, expiresIn) }
+  // Frameworks copy keys by assignment, and this one would give the copy another prototype.
+  if (Object.hasOwn(data, '__proto__')) Reflect.deleteProperty(data, '__proto__')
+  return data
 }

@@ -36,9 +36,19 @@ export function cookieEndingIn(cookie: unknown, ms: number): unknown {
   return { ...(cookie as object), expires: new Date(end).toISOString() }
 }
 
-/** The cookie as JSON has it. */
+/** The cookie as JSON has it, but for keys that JSON leaves out. */
 export function plainCookie(cookie: unknown): unknown {
-  return cookie === undefined ? undefined : JSON.parse(JSON.stringify(cookie) ?? 'null')
+  if (typeof cookie !== 'object' || cookie === null) return cookie
+  const { toJSON } = cookie as { readonly toJSON?: unknown }
+  const plain: Record<string, unknown> = {
+    ...(typeof toJSON === 'function' ? toJSON.call(cookie) : cookie),
+  }
+  for (const key of Object.keys(plain)) {
+    const value = plain[key]
+    if (value instanceof Date) plain[key] = value.toJSON()
+    else if (typeof value === 'object' && value !== null) return JSON.parse(JSON.stringify(plain))
+  }
+  return plain
 }
 
 /** Tells whether a cookie differs from the one that is stored in nothing but its end, which moves at every request. */

@@ -21,7 +21,13 @@ import { type ReadRow, readSession, readSessions, scanSessions } from '../sql/re
 import { regenerateSession } from '../sql/regenerate-session.js'
 import { type Touch, touchSessions } from '../sql/touch-sessions.js'
 import { putSessions, type Rules, type SessionWrite, saveSessions } from '../sql/write-sessions.js'
-import { type CarriedSession, parseCarried, StoredSession } from './stored-session.js'
+import {
+  type CarriedSession,
+  type Head,
+  parseCarried,
+  parseHead,
+  StoredSession,
+} from './stored-session.js'
 
 /** When a session is to end: so many milliseconds from now, or at a time of the server's. */
 export interface End {
@@ -45,14 +51,10 @@ interface Save extends Contents {
   readonly changes?: Changes
 }
 
-/** What the server says of a session it has written. */
-interface Written {
-  readonly version: number
-  readonly expiresAt: number
-  readonly createdAt: number
-}
-
 type Answer<T> = T | Promise<T>
+
+/** Code units of an answer for many that may stay in memory for one of them: a request that goes on for hours has its session in hand for so long. */
+const MOST_KEPT = 65_536
 
 /** A version that no row has. */
 const NOT_SEEN = 0
@@ -217,7 +219,8 @@ export class SessionRecords {
     ;[row] = await this.#db.query(readSessions(schema, name, hashes), client)
     const { found, now } = row as ReadRow
     const texts = (found ?? '').split(SEPARATOR)
-    return hashes.map((_, at) => ({ found: texts[at] ?? '', now }))
+    const own = (found ?? '').length > MOST_KEPT ? ownCopy : (text: string) => text
+    return hashes.map((_, at) => ({ found: own(texts[at] ?? ''), now }))
   }
 
   async #putAll(all: readonly Contents[], client?: TransactionHandle): Promise<StoredSession[]> {
@@ -226,7 +229,7 @@ export class SessionRecords {
     const [row] = await this.#db.query(statement, client)
     const written = writtenByHash(row?.written ?? null)
     return all.map((contents) =>
-      stored(contents, written.get(contents.hash) as Written, row?.now ?? 0),
+      stored(contents, written.get(contents.hash) as Head, row?.now ?? 0),
     )
   }
 
@@ -318,8 +321,10 @@ export class SessionRecords {
     return { hash, data, user, ttl, expiresAt, device }
   }
 
-  #opened({ data, ...of }: CarriedSession, now: number): StoredSession {
-    return new StoredSession({ ...of, text: this.#ring.open(data, this.#context(of.hash)) }, now)
+  #opened(carried: CarriedSession, now: number): StoredSession {
+    const { hash, version, user, createdAt, expiresAt, data } = carried
+    const text = this.#ring.open(data, this.#context(hash))
+    return new StoredSession({ hash, version, text, user, createdAt, expiresAt }, now)
   }
 
   #context(hash: string): string {
@@ -327,12 +332,18 @@ export class SessionRecords {
   }
 }
 
-function stored({ hash, text, user }: Contents, written: Written, now: number) {
-  return new StoredSession({ hash, text, user, ...written }, now)
+/** A part of a string keeps the whole in memory; what is put together anew is its own. */
+function ownCopy(part: string): string {
+  return ` ${part}`.slice(1)
+}
+
+function stored({ hash, text, user }: Contents, written: Head, now: number) {
+  const { version, createdAt, expiresAt } = written
+  return new StoredSession({ hash, version, text, user, createdAt, expiresAt }, now)
 }
 
 /** Whoever saved has not seen what others changed. So the version is none that a row has, and the next save is merged again: written as a whole it would undo theirs. */
-function saved(save: Save, written: Written, now: number): StoredSession {
+function saved(save: Save, written: Head, now: number): StoredSession {
   if (save.mine === undefined) return stored(save, written, now)
   return stored({ ...save, text: save.mine }, { ...written, version: NOT_SEEN }, now)
 }
@@ -341,15 +352,11 @@ function inLockOrder<Of extends { readonly hash: string }>(all: readonly Of[]): 
   return all.length === 1 ? all : [...all].sort((a, b) => (a.hash < b.hash ? -1 : 1))
 }
 
-function writtenByHash(text: string | null): Map<string, Written> {
-  const written = new Map<string, Written>()
+function writtenByHash(text: string | null): Map<string, Head> {
+  const written = new Map<string, Head>()
   for (const one of text?.split(',') ?? []) {
-    const [hash = '', version, expiresAt, createdAt] = one.split(' ')
-    written.set(hash, {
-      version: Number(version),
-      expiresAt: Number(expiresAt),
-      createdAt: Number(createdAt) / 1000,
-    })
+    const head = parseHead(one)
+    written.set(head.hash, head)
   }
   return written
 }

@@ -53,9 +53,30 @@ export class StoredSession implements KnownSession {
   }
 }
 
+/** What the server says of a session first, whatever it is asked. */
+export interface Head {
+  readonly hash: string
+  readonly version: number
+  readonly expiresAt: number
+  readonly createdAt: number
+}
+
 /** A row as the server answers it, its data not opened yet. */
 export interface CarriedSession extends Omit<KnownSession, 'text'> {
   readonly data: string
+}
+
+/** Takes apart what begins every answer: hash, version, end and beginning, with a space between them. */
+export function parseHead(text: string, end: number = text.length): Head {
+  const version = text.indexOf(' ') + 1
+  const expiresAt = text.indexOf(' ', version) + 1
+  const createdAt = text.indexOf(' ', expiresAt) + 1
+  return {
+    hash: text.slice(0, version - 1),
+    version: Number(text.slice(version, expiresAt - 1)),
+    expiresAt: Number(text.slice(expiresAt, createdAt - 1)),
+    createdAt: Number(text.slice(createdAt, end)) / 1000,
+  }
 }
 
 /**
@@ -65,15 +86,17 @@ export interface CarriedSession extends Omit<KnownSession, 'text'> {
  */
 export function parseCarried(found: string, asked?: string): CarriedSession {
   const mark = found.indexOf(DATA_MARK)
-  const [hash = '', version, expiresAt, createdAt] = found.slice(0, mark).split(' ', 4)
+  // The user is JSON, and may hold spaces.
+  const quote = found.indexOf('"')
+  const headEnd = quote === -1 || quote > mark ? mark : quote
+  const { hash, version, expiresAt, createdAt } = parseHead(found, headEnd)
   if (asked !== undefined && !sameHash(hash, asked)) throw notAsked()
-  const user = found.slice([hash, version, expiresAt, createdAt, ''].join(' ').length, mark)
   return {
-    hash,
-    version: Number(version),
-    expiresAt: Number(expiresAt),
-    createdAt: Number(createdAt) / 1000,
-    user: user === '' ? null : (JSON.parse(user) as string),
+    hash: asked ?? hash,
+    version,
+    expiresAt,
+    createdAt,
+    user: headEnd === mark ? null : (JSON.parse(found.slice(headEnd, mark)) as string),
     data: found.slice(mark + 1),
   }
 }

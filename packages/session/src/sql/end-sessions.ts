@@ -1,5 +1,5 @@
 import { defineStatement, type Statement } from '@howdah/core'
-import { joined, texts } from './lists.js'
+import { few, joined, texts } from './lists.js'
 
 /** Ends sessions. Answers the hashes of those that were live. */
 export const endSessions: (
@@ -10,8 +10,8 @@ export const endSessions: (
   'session.end',
   (s) => /* sql */ `
     with ended as (
-      delete from ${s}.session s using pg_catalog.unnest(${texts('$2')}) as i(hash)
-      where s.name = $1::text and s.id_hash = decode(i.hash, 'hex'::text)
+      delete from ${s}.session s using ${few(`pg_catalog.unnest(${texts('$2')}) as l(hash)`)} i
+      where s.name = i.name and s.id_hash = decode(i.hash, 'hex'::text)
       returning i.hash, s.expires_at
     )
     select pg_catalog.string_agg(e.hash, ','::text) as ended from ended e where e.expires_at > statement_timestamp()`,

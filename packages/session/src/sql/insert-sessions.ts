@@ -1,5 +1,5 @@
 import { defineStatement, type Statement } from '@howdah/core'
-import { joined, joinedNumbers, numbers, rows, texts } from './lists.js'
+import { few, joined, joinedNumbers, numbers, rows, texts } from './lists.js'
 import { end, hour } from './time.js'
 import type { Rules, SessionWrite } from './write-sessions.js'
 
@@ -69,8 +69,8 @@ export const confirmSessions: (
     const ends = `greatest(s.expires_at, ${end({ ttl: 'i.ttl', at: 'null::float8', created: 's.created_at', longest: '$5' })})`
     return /* sql */ `
     update ${s}.session s set version = pg_catalog.abs(s.version), expires_at = ${ends}, expires_hour = ${hour(ends)}
-    from ${rows(texts('$2'), numbers('$3', 'bigint'), numbers('$4', 'float8'))} as i(hash, version, ttl)
-    where s.name = $1::text and s.id_hash = decode(i.hash, 'hex'::text) and s.version = i.version and s.expires_at > statement_timestamp()`
+    from ${few(`${rows(texts('$2'), numbers('$3', 'bigint'), numbers('$4', 'float8'))} as l(hash, version, ttl)`)} i
+    where s.name = i.name and s.id_hash = decode(i.hash, 'hex'::text) and s.version = i.version and s.expires_at > statement_timestamp()`
   },
   (rules, inserted, ttls) => [
     rules.name,

@@ -1,5 +1,5 @@
 import { defineStatement, type Statement } from '@howdah/core'
-import { joined, joinedNumbers, numbers, rows, texts } from './lists.js'
+import { few, joined, joinedNumbers, numbers, rows, texts } from './lists.js'
 
 /** A session that another key has sealed, or none. */
 export interface OutdatedRow {
@@ -34,8 +34,8 @@ export const replaceData: (
   (s) => /* sql */ `
     with replaced as (
       update ${s}.session s set data = i.data
-      from ${rows(texts('$2'), texts('$3'), numbers('$4', 'bigint'))} as i(hash, data, version)
-      where s.name = $1::text and s.id_hash = decode(i.hash, 'hex'::text) and s.version = i.version
+      from ${few(`${rows(texts('$2'), texts('$3'), numbers('$4', 'bigint'))} as l(hash, data, version)`)} i
+      where s.name = i.name and s.id_hash = decode(i.hash, 'hex'::text) and s.version = i.version
       returning 1
     )
     select count(*)::int as n from replaced`,

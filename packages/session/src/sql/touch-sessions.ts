@@ -1,5 +1,5 @@
 import { defineStatement, type Statement } from '@howdah/core'
-import { joined, joinedNumbers, numbers, rows, texts } from './lists.js'
+import { few, joined, joinedNumbers, numbers, rows, texts } from './lists.js'
 import { end, hour, ms } from './time.js'
 import type { Rules } from './write-sessions.js'
 
@@ -25,17 +25,17 @@ export const touchSessions: (
   'session.touch',
   (s) => /* sql */ `
     with asked as materialized (
-      select i.n, l.id_hash, l.expires_at, ${end({ ttl: 'i.ttl', at: 'i.at', created: 'l.created_at', longest: '$5' })} as due
-      from ${rows(texts('$2'), numbers('$3', 'float8'), numbers('$4', 'float8'))} with ordinality as i(hash, ttl, at, n)
+      select i.n, i.name, l.id_hash, l.expires_at, ${end({ ttl: 'i.ttl', at: 'i.at', created: 'l.created_at', longest: '$5' })} as due
+      from ${few(`${rows(texts('$2'), numbers('$3', 'float8'), numbers('$4', 'float8'))} with ordinality as l(hash, ttl, at, n)`)} i
       left join lateral (
         select s.id_hash, s.expires_at, s.created_at from ${s}.session s
-        where s.name = $1::text and s.id_hash = decode(i.hash, 'hex'::text) and s.expires_at > statement_timestamp()
+        where s.name = i.name and s.id_hash = decode(i.hash, 'hex'::text) and s.expires_at > statement_timestamp()
         offset 0
       ) l on true
     ), moved as (
       update ${s}.session s set expires_at = a.due, expires_hour = ${hour('a.due')}, seen_at = statement_timestamp()
       from asked a
-      where $7::bool and s.name = $1::text and s.id_hash = a.id_hash and s.expires_at > statement_timestamp()
+      where $7::bool and s.name = a.name and s.id_hash = a.id_hash and s.expires_at > statement_timestamp()
         and abs(pg_catalog.date_part('epoch'::text, a.due - s.expires_at))
           >= $6::float8 * abs(pg_catalog.date_part('epoch'::text, a.due - statement_timestamp()))
       returning s.id_hash, ${ms('s.expires_at')} as ends

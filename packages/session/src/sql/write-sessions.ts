@@ -1,6 +1,6 @@
 import { defineStatement, type Statement } from '@howdah/core'
 import type { DeviceColumns } from '../device.js'
-import { joined, joinedNumbers, numbers, rows, texts } from './lists.js'
+import { few, joined, joinedNumbers, numbers, rows, texts } from './lists.js'
 import { end, hour, micros, ms, NOW } from './time.js'
 
 /** What a write makes of a session. */
@@ -104,8 +104,8 @@ export const saveSessions: (
       update ${s}.session s set
         version = s.version + 1, data = i.data, user_id = i.user_id, seen_at = statement_timestamp(),
         expires_at = ${ends}, expires_hour = ${hour(ends)}
-      from ${rows(...COLUMNS, numbers('$9', 'bigint'))} as i(hash, data, ttl, at, user_id, version)
-      where s.name = $1::text and s.id_hash = decode(i.hash, 'hex'::text) and s.version = i.version and s.expires_at > statement_timestamp()
+      from ${few(`${rows(...COLUMNS, numbers('$9', 'bigint'))} as l(hash, data, ttl, at, user_id, version)`)} i
+      where s.name = i.name and s.id_hash = decode(i.hash, 'hex'::text) and s.version = i.version and s.expires_at > statement_timestamp()
       returning ${written('s')} as written
     )
     select pg_catalog.string_agg(w.written, ','::text) as written, ${NOW} from written w`

@@ -1,13 +1,16 @@
 /** Runs as its caller and finds nothing but what it names. */
 export const ATTRIBUTES = 'language plpgsql set search_path = pg_catalog, pg_temp'
 
+/** A plan made while there were few sessions, or before anyone counted them, would read and sort all that have come since. */
+const BY_INDEX = 'set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off'
+
 /**
  * `session_prune(most)` removes so many expired sessions of all names at most, and answers how many it did. It passes over rows that others work on, and
  * holds each lock for the time of one small statement.
  */
 export function pruneFunction(s: string): string {
   return /* sql */ `create function ${s}.session_prune(most integer default 1000) returns integer
-    ${ATTRIBUTES} as $body$
+    ${ATTRIBUTES} ${BY_INDEX} as $body$
 declare
   pruned integer;
 begin
