@@ -29,6 +29,7 @@ async function subject(old: session.Store, readFrom: 'old' | 'new') {
   const reported: unknown[] = []
   both.on('mirror-error', (error) => reported.push(error))
   const dispose = async () => {
+    await both.close()
     await store.close()
     expect(reported).toEqual([])
   }

@@ -211,6 +211,24 @@ describe('the store that is not read from', () => {
   })
 })
 
+test('close() ends what is left to be ended, and waits for what is being compared', async () => {
+  const faulty = new Faulty()
+  const both = mirror(faulty, store, { readFrom: 'new', shadow: false })
+  await both.set('a', sessionOf({ name: 'ann' }))
+  await both.set('b', sessionOf({ name: 'bea' }))
+  faulty.mode = 'fails'
+  await expect(both.destroy('a')).rejects.toMatchObject({ code: 'SESSION_NOT_ENDED' })
+  faulty.mode = 'works'
+  both.switch({ readFrom: 'new', shadow: true })
+  await both.get('b')
+  await both.close()
+  expect(both.stats()).toMatchObject({ pendingEnds: 0, compared: 1 })
+  expect(await has(faulty, 'a')).toBeNull()
+  // Requests that are still running are served.
+  expect(await both.get('b')).toMatchObject({ name: 'bea' })
+  expect(both.stats().compared).toBe(1)
+})
+
 describe('logout', () => {
   test.each(['old', 'new'] as const)(
     'with the other store down, read from %s: fails, cannot be read after a switch, and is done later',

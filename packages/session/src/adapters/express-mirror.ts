@@ -37,6 +37,11 @@ export class SessionMirror extends Store {
     return this.#mirror.stats()
   }
 
+  /** Waits for comparisons under way, and tries once more to end what is left to be ended. Call it before the stores are closed; they stay open. */
+  close(): Promise<void> {
+    return this.#mirror.close()
+  }
+
   /** Answers the session that the store that is read from has. */
   override get(
     sid: string,

@@ -46,6 +46,8 @@ export class Mirror {
   readonly #shadow: Shadow
   readonly #errors = { old: 0, new: 0 }
   readonly #ends: PendingEnds
+  readonly #comparisons = new Set<Promise<void>>()
+  #closed = false
   /** The store that a session in hand was loaded from, or saved to first. */
   readonly #home = new WeakMap<object, StoreSide>()
   #switch: MirrorSwitch
@@ -107,7 +109,11 @@ export class Mirror {
     const session = await leader.get(sid)
     if (session !== null) this.#home.set(session, leader)
     // Copied before the request gets hold of it.
-    if (shadow) void this.#compare(sid, session && plainSession(session), leader, other)
+    if (shadow && !this.#closed) {
+      const comparison = this.#compare(sid, session && plainSession(session), leader, other)
+      this.#comparisons.add(comparison)
+      void comparison.finally(() => this.#comparisons.delete(comparison))
+    }
     return session
   }
 
@@ -157,6 +163,13 @@ export class Mirror {
 
   length(): Promise<number> {
     return this.#sides()[0].length()
+  }
+
+  /** Waits for comparisons under way, and tries once more to end what is left to be ended. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.all(this.#comparisons)
+    await this.#ends.close()
   }
 
   #sides(): readonly [leader: StoreSide, other: StoreSide] {

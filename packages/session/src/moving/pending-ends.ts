@@ -9,6 +9,8 @@ export class PendingEnds {
   readonly #end: (sid: string) => Promise<void>
   readonly #backoff = new Backoff({ initial: '200ms', max: '5s' })
   #waiting = false
+  #timer: NodeJS.Timeout | undefined
+  #closed = false
 
   constructor(end: (sid: string) => Promise<void>) {
     this.#end = end
@@ -27,8 +29,15 @@ export class PendingEnds {
     this.#schedule()
   }
 
+  /** Tries once more, and then no longer. */
+  async close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    await this.#tryAgain()
+  }
+
   #schedule(): void {
-    if (this.#waiting || this.#ids.size === 0) return
+    if (this.#closed || this.#waiting || this.#ids.size === 0) return
     this.#waiting = true
     const again = () => {
       void this.#tryAgain().finally(() => {
@@ -36,7 +45,8 @@ export class PendingEnds {
         this.#schedule()
       })
     }
-    setTimeout(again, this.#backoff.next()).unref()
+    this.#timer = setTimeout(again, this.#backoff.next())
+    this.#timer.unref()
   }
 
   async #tryAgain(): Promise<void> {
