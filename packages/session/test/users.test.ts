@@ -189,3 +189,26 @@ test('a session that is revoked in a transaction that rolls back stays', async (
   ).rejects.toThrow('undo')
   expect(await a.load(id)).toBeDefined()
 })
+
+test('logins and logouts of a user whose sessions are being saved never lock each other out', async () => {
+  const a = bench.sessions({ maxPerUser: 12 })
+  const b = bench.elsewhere({ maxPerUser: 12 })
+  const made = await Promise.all(
+    Array.from({ length: 12 }, () => a.create({ userId: 'ann', n: 0 })),
+  )
+  const failed: unknown[] = []
+  await Promise.all(
+    made.map(async (session, at) => {
+      for (let n = 1; n < 25; n++) {
+        session.data['n'] = n
+        await (at % 2 === 0 ? a : b).save(session).catch((error) => failed.push(error))
+        if (n % 5 === 0)
+          await (at % 2 === 0 ? b : a)
+            .create({ userId: 'ann' })
+            .catch((error) => failed.push(error))
+      }
+    }),
+  )
+  expect(failed).toEqual([])
+  expect(await a.listByUser('ann')).toHaveLength(12)
+})

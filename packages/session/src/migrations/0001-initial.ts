@@ -36,7 +36,7 @@ export const initial: Migration = {
     ...operatorFunctions(s),
   ],
   down: (s) => [
-    `drop function ${s}.session_revoke_all, ${s}.session_revoke, ${s}.session_list, ${s}.session_prune`,
+    `drop function ${s}.session_revoke_all, ${s}.session_trim, ${s}.session_revoke, ${s}.session_list, ${s}.session_prune`,
     `drop table ${s}.session`,
   ],
 }

@@ -33,13 +33,6 @@ export const endOldestSessions: (
   most: number,
 ) => Statement<{ readonly hash: string }> = defineStatement(
   'session.trim',
-  (s) => /* sql */ `
-    delete from ${s}.session s
-    where s.name = $1::text and s.user_id = $2::text and s.id_hash in (
-      select d.id_hash from ${s}.session d
-      where d.name = $1::text and d.user_id = $2::text and d.expires_at > statement_timestamp()
-      order by d.created_at desc, d.id_hash offset $3::int
-    )
-    returning encode(s.id_hash, 'hex'::text) as hash`,
+  (s) => `select hash from ${s}.session_trim($2::text, $3::int, $1::text) as t(hash)`,
   (name, user, most) => [name, user, most],
 )

@@ -2,7 +2,7 @@
 export const ATTRIBUTES = 'language plpgsql set search_path = pg_catalog, pg_temp'
 
 /** A plan made while there were few sessions, or before anyone counted them, would read and sort all that have come since. */
-const BY_INDEX = 'set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off'
+export const BY_INDEX = 'set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off'
 
 /**
  * `session_prune(most)` removes so many expired sessions of all names at most, and answers how many it did. It passes over rows that others work on, and
