@@ -1,8 +1,12 @@
 /** Runs as its caller and finds nothing but what it names. */
 export const ATTRIBUTES = 'language plpgsql set search_path = pg_catalog, pg_temp'
 
-/** A plan made while there were few sessions, or before anyone counted them, would read and sort all that have come since. */
-export const BY_INDEX = 'set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off'
+/**
+ * A plan made while there were few sessions, or before anyone counted them, would read and sort all that have come since. Where a plan cannot do without what is off, PostgreSQL
+ * before 18 takes it for so costly that it would compile it.
+ */
+export const BY_INDEX =
+  'set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set jit = off'
 
 /**
  * `session_prune(most)` removes so many expired sessions of all names at most, and answers how many it did. It passes over rows that others work on, and
