@@ -16,6 +16,7 @@ export type {
   Session,
   SessionClientOptions,
   SessionLifetime,
+  SessionStats,
   SessionsEvents,
   UserSession,
 } from './session.js'
