@@ -52,7 +52,7 @@ function families(namespace: string, stats: CacheStats): MetricFamily[] {
     ),
     gauge(
       'size_bytes',
-      'What they take in the table, by estimate of their rows.',
+      'What entries take in the table, by estimate of their rows.',
       stats.bytes,
       'bytes',
     ),

@@ -63,7 +63,7 @@ function families(stats: PubSubStats): MetricFamily[] {
     ]),
     gauge(
       'stream_oldest_unsequenced_age_seconds',
-      'Age of the oldest of them; 0 where there is none.',
+      'Age of the oldest message that is not in order yet; 0 where there is none.',
       [{ value: (stats.oldestUnsequencedMs ?? 0) / 1000 }],
       'seconds',
     ),

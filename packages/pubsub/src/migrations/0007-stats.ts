@@ -56,35 +56,35 @@ function lag(s: string): string {
 }
 
 function groupStats(s: string): string {
-  const pending = counted(`${s}.stream_pending`)
-  const dead = counted(`${s}.stream_dead`)
+  const owners = /* sql */ `select p.owner, p.due_at from ${s}.stream_pending p where p.grp = r.id order by p.off limit ${COUNTED}`
   return /* sql */ `create view ${s}.stream_group_stats as
   select t.name as stream, r.name as "group", r.mode, ${lag(s)} as lag, pending.n as pending, dead.n as dead,
     pending.estimated or dead.estimated as estimated,
     case r.mode when 'shared'
-      then (select count(distinct k.owner) from (
-        select p.owner from ${s}.stream_pending p where p.grp = r.id and p.due_at > clock_timestamp() limit ${COUNTED}) k)
+      then (select count(distinct k.owner) from (${owners}) k where k.due_at > clock_timestamp())
       else (select count(*) from ${s}.stream_member m where m.grp = r.id and m.until > clock_timestamp()) end as members
   from ${s}.stream_group r join ${s}.stream t on t.id = r.stream${head(s)}
-  cross join lateral (${pending}) pending
-  cross join lateral (${dead}) dead`
+  join (${counted(s, 'stream_pending')}) pending on pending.grp = r.id
+  join (${counted(s, 'stream_dead')}) dead on dead.grp = r.id`
 }
 
-/** How many rows of a table belong to the group `r`. */
-function counted(table: string): string {
+/** How many rows of a table belong to each group; the sample is taken once for all of them. */
+function counted(s: string, name: string): string {
+  const table = `${s}.${name}`
   return /* sql */ `
-    select case when c.n < ${COUNTED} then c.n else coalesce(round(p.n / l.share), 0) end::bigint as n,
+    select i.id as grp, case when c.n < ${COUNTED} then c.n else coalesce(round(p.n / l.share), 0) end::bigint as n,
       l.share < 1 and coalesce(c.n >= ${COUNTED}, true) as estimated
     from (
       select least(1, ${SAMPLE_BLOCKS} * current_setting('block_size')::float8
         / greatest(1, pg_relation_size(${literal(table)}::regclass))) as share
     ) l
+    cross join ${s}.stream_group i
     left join lateral (
-      select count(*) as n from ${table} e tablesample system (l.share * 100) repeatable (1) where e.grp = r.id
-    ) p on true
+      select e.grp, count(*) as n from ${table} e tablesample system (l.share * 100) repeatable (1) group by e.grp
+    ) p on p.grp = i.id
     left join lateral (
-      select count(*) as n from (select from ${table} e where e.grp = r.id order by e.off limit ${COUNTED}) k
-      having l.share < 1 and p.n < ${FEW}
+      select count(*) as n from (select from ${table} e where e.grp = i.id order by e.off limit ${COUNTED}) k
+      having l.share < 1 and coalesce(p.n, 0) < ${FEW}
     ) c on true`
 }
 
@@ -107,7 +107,8 @@ const GROUP_COLUMNS = {
   pending: 'Messages of a shared group that are given out, or wait to be tried again.',
   dead: 'Messages that failed too often.',
   estimated: 'Whether pending and dead were estimated from a sample rather than counted.',
-  members: 'Members that live; of a shared group those that hold messages.',
+  members:
+    'Members that live; of a shared group those that hold messages, as far as its first thousand pending ones tell.',
 }
 
 const FUNCTIONS = {
