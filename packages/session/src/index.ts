@@ -18,6 +18,7 @@ export type {
   Session,
   SessionClientOptions,
   SessionLifetime,
+  SessionStats,
   SessionsEvents,
   UserSession,
 } from './session.js'
