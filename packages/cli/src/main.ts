@@ -1,9 +1,11 @@
 import { Command, CommanderError } from 'commander'
+import { doctorCommand } from './doctor/command.js'
 import { describeError } from './errors.js'
+import { Exit } from './exit.js'
 import { migrateCommand } from './migrate.js'
 
 /**
- * Runs the `howdah` command and answers its exit code: 0, or 1 when something was refused or failed. Output goes to the standard
+ * Runs the `howdah` command and answers its exit code: 0, 1 when something was refused or failed, or 2 when `doctor` found a fault. Output goes to the standard
  * output, messages to the standard error; with `--json`, errors are JSON on the standard output too.
  *
  * @example
@@ -17,6 +19,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const program = new Command('howdah')
     .description('Cares for what the Howdah packages keep in PostgreSQL.')
     .addCommand(migrateCommand())
+    .addCommand(doctorCommand())
   exitByThrowing(program)
   try {
     await program.parseAsync(args, { from: 'user' })
@@ -24,6 +27,7 @@ export async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     // Commander has printed its message, or the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode
+    if (error instanceof Exit) return error.code
     const { code, message } = describeError(error)
     if (args.includes('--json')) {
       process.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`)
