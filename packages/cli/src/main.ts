@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { devCommand } from './dev/command.js'
 import { doctorCommand } from './doctor/command.js'
 import { describeError } from './errors.js'
 import { Exit } from './exit.js'
@@ -18,6 +19,7 @@ import { migrateCommand } from './migrate.js'
 export async function main(args: readonly string[]): Promise<number> {
   const program = new Command('howdah')
     .description('Cares for what the Howdah packages keep in PostgreSQL.')
+    .addCommand(devCommand())
     .addCommand(migrateCommand())
     .addCommand(doctorCommand())
   exitByThrowing(program)
