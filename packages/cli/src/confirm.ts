@@ -1,5 +1,11 @@
 import { createInterface } from 'node:readline/promises'
+import { Option } from 'commander'
 import { cliError } from './errors.js'
+
+/** The option that answers the question beforehand. */
+export function yes(): Option {
+  return new Option('--yes', 'do not ask')
+}
 
 /**
  * Asks a question that only "y" or "yes" answers well.

@@ -6,6 +6,7 @@ export type CliErrorCode =
   | 'CLI_UNKNOWN_PACKAGE'
   | 'CLI_NOT_CONFIRMED'
   | 'CLI_NOT_INSTALLED'
+  | 'CLI_NOT_FOUND'
   | 'CLI_SERVER_ENDED'
 
 /** Makes an error of this package. */

@@ -1,9 +1,14 @@
 import { Command, CommanderError } from 'commander'
+import { cacheCommand } from './cache/command.js'
 import { devCommand } from './dev/command.js'
 import { doctorCommand } from './doctor/command.js'
 import { describeError } from './errors.js'
 import { Exit } from './exit.js'
 import { migrateCommand } from './migrate.js'
+import { queueCommand } from './queue/command.js'
+import { scheduleCommand } from './schedule/command.js'
+import { sessionCommand } from './session/command.js'
+import { streamCommand } from './stream/command.js'
 
 /**
  * Runs the `howdah` command and answers its exit code: 0, 1 when something was refused or failed, or 2 when `doctor` found a fault. Output goes to the standard
@@ -22,6 +27,11 @@ export async function main(args: readonly string[]): Promise<number> {
     .addCommand(devCommand())
     .addCommand(migrateCommand())
     .addCommand(doctorCommand())
+    .addCommand(queueCommand())
+    .addCommand(scheduleCommand())
+    .addCommand(cacheCommand())
+    .addCommand(streamCommand())
+    .addCommand(sessionCommand())
   exitByThrowing(program)
   try {
     await program.parseAsync(args, { from: 'user' })
