@@ -1,19 +1,20 @@
-import { styleText } from 'node:util'
-
 /** Colours by what they mean here. */
 export type Tone = 'bad' | 'doubtful' | 'good' | 'quiet' | 'loud'
 
-const STYLES = {
-  bad: 'red',
-  doubtful: 'yellow',
-  good: 'green',
-  quiet: 'dim',
-  loud: 'bold',
-} as const
+/** What begins each, and what ends it. */
+const CODES: Readonly<Record<Tone, readonly [on: number, off: number]>> = {
+  bad: [31, 39],
+  doubtful: [33, 39],
+  good: [32, 39],
+  quiet: [2, 22],
+  loud: [1, 22],
+}
 
 /** Colours a text, where the standard output is a terminal and nobody has asked for none (https://no-color.org). */
 export function tone(kind: Tone, text: string): string {
-  return isColoured() ? styleText(STYLES[kind], text) : text
+  if (!isColoured()) return text
+  const [on, off] = CODES[kind]
+  return `\u001b[${on}m${text}\u001b[${off}m`
 }
 
 function isColoured(): boolean {

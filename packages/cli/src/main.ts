@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { cacheCommand } from './cache/command.js'
+import { completeCommand, completionCommand } from './completion/command.js'
 import { devCommand } from './dev/command.js'
 import { doctorCommand } from './doctor/command.js'
 import { describeError } from './errors.js'
@@ -9,6 +10,7 @@ import { queueCommand } from './queue/command.js'
 import { scheduleCommand } from './schedule/command.js'
 import { sessionCommand } from './session/command.js'
 import { streamCommand } from './stream/command.js'
+import { topCommand } from './top/command.js'
 
 /**
  * Runs the `howdah` command and answers its exit code: 0, 1 when something was refused or failed, or 2 when `doctor` found a fault. Output goes to the standard
@@ -27,11 +29,14 @@ export async function main(args: readonly string[]): Promise<number> {
     .addCommand(devCommand())
     .addCommand(migrateCommand())
     .addCommand(doctorCommand())
+    .addCommand(topCommand())
     .addCommand(queueCommand())
     .addCommand(scheduleCommand())
     .addCommand(cacheCommand())
     .addCommand(streamCommand())
     .addCommand(sessionCommand())
+    .addCommand(completionCommand())
+  program.addCommand(completeCommand(program), { hidden: true })
   exitByThrowing(program)
   try {
     await program.parseAsync(args, { from: 'user' })

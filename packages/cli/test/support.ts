@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, vi } from 'vitest'
 import { main } from '../src/index.js'
 
-const script = fileURLToPath(new URL('./fixtures/howdah.ts', import.meta.url))
+export const script: string = fileURLToPath(new URL('./fixtures/howdah.ts', import.meta.url))
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 
 /** Starting a process on a machine that is busy with other tests takes long. */

@@ -11,6 +11,7 @@ import { tone } from '../colour.js'
 import { cliError } from '../errors.js'
 import { needed } from '../installed.js'
 import { show } from '../output.js'
+import { type EndSignal, untilSignal } from '../signals.js'
 import { isFree, type Kept, keep, readKept } from './kept.js'
 
 interface DevOptions {
@@ -88,7 +89,7 @@ function advice(major: number, folder: string | undefined): string {
 /** Waits for a signal, or for the server to end by itself. */
 async function serving(
   server: { readonly running: boolean; log(): string },
-  signal: Signal,
+  signal: EndSignal,
 ): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const gone = new Promise<never>((_, reject) => {
@@ -102,26 +103,6 @@ async function serving(
     await Promise.race([signal.came, gone])
   } finally {
     clearInterval(timer)
-  }
-}
-
-interface Signal {
-  readonly came: Promise<void>
-  ignore(): void
-}
-
-/** Also one that comes while the server starts is kept for when it has. */
-function untilSignal(): Signal {
-  let onSignal = () => {}
-  const came = new Promise<void>((resolveCame) => {
-    onSignal = () => resolveCame()
-  })
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, onSignal)
-  return {
-    came,
-    ignore() {
-      for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(name, onSignal)
-    },
   }
 }
 
