@@ -28,13 +28,15 @@ export interface Connecting {
   readonly max?: number
   /** Where the hub listens. */
   readonly listen?: string | undefined
+  /** How long to wait for the answer to a statement, in milliseconds. @defaultValue without end */
+  readonly answerMs?: number
 }
 
 /** Runs `work` on the database that the options name, and closes what it opened. */
 export async function withDatabase<T>(
   { schema, url = process.env['DATABASE_URL'] }: ConnectionOptions,
   work: (db: Database, pool: pg.Pool) => Promise<T>,
-  { max = 1, listen }: Connecting = {},
+  { max = 1, listen, answerMs }: Connecting = {},
 ): Promise<T> {
   if (url === undefined || url === '') {
     throw cliError('CLI_INVALID_OPTION', 'Name the database with --url, or set DATABASE_URL.')
@@ -44,6 +46,7 @@ export async function withDatabase<T>(
     max,
     connectionTimeoutMillis: 10_000,
     application_name: 'howdah-cli',
+    query_timeout: answerMs,
   })
   // The query under way reports a lost connection; without a listener the process would end before it does.
   pool.on('error', () => {})

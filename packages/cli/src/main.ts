@@ -6,6 +6,7 @@ import { doctorCommand } from './doctor/command.js'
 import { describeError } from './errors.js'
 import { Exit } from './exit.js'
 import { migrateCommand } from './migrate.js'
+import { plain } from './output.js'
 import { queueCommand } from './queue/command.js'
 import { scheduleCommand } from './schedule/command.js'
 import { sessionCommand } from './session/command.js'
@@ -49,7 +50,8 @@ export async function main(args: readonly string[]): Promise<number> {
     if (args.includes('--json')) {
       process.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`)
     } else {
-      process.stderr.write(code === undefined ? `${message}\n` : `${code}: ${message}\n`)
+      const safe = message.split('\n').map(plain).join('\n')
+      process.stderr.write(code === undefined ? `${safe}\n` : `${code}: ${safe}\n`)
     }
     return 1
   }

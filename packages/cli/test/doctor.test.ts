@@ -86,6 +86,13 @@ test('a transaction that pins the snapshot horizon is named', async () => {
     expect(fault?.what).toMatch(new RegExp(`^Session ${pid} .*pins the snapshot horizon, for `))
     expect(fault?.mend).toContain(`pg_terminate_backend(${pid})`)
     expect(await doctor(['snapshot-horizon'])).toMatchObject({ code: 0, faults: [] })
+    // What others run does nothing to the terminal of whoever reads of it.
+    await client.query(`select '\u202e\u001b[31m'`)
+    const text = await inside(['doctor', 'snapshot-horizon', '--long', '1ms'], {
+      DATABASE_URL: database.url,
+    })
+    expect(text.stdout).toContain(`select '\\u202e\\u001b[31m'`)
+    expect(text.stdout).toMatch(/^[\n\P{C}]*$/u)
     // A warning ends with 0 unless it is to count.
     expect(await doctor(['snapshot-horizon', '--long', '1ms'])).toMatchObject({ code: 0 })
   } finally {

@@ -3,7 +3,7 @@ import { Queue } from '@howdah/queue'
 import { type TestDatabase, testDatabase } from '@howdah/testkit'
 import type { Pool } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { inside, json as readJson } from './support.js'
+import { hasTerminal, inside, inTerminal, PROCESS_MS, json as readJson } from './support.js'
 
 /** Moves the cursor, colours, ends a string and is not well-formed JSON. */
 const HOSTILE = `a'; drop table "x" --\u001b[31m\n\u202e__proto__`
@@ -117,6 +117,29 @@ test('dead letters are listed, retried and purged, and all of them only after a 
   // With nothing to lose nobody has to be asked.
   expect(await json(['queue', 'purge', one.name])).toMatchObject({ code: 0, purged: 0 })
 })
+
+test.skipIf(!hasTerminal)(
+  'somebody at a terminal is asked, and only a yes counts',
+  async () => {
+    const one = queue()
+    await one.addMany([{ n: 1 }, { n: 2 }])
+    const answered = async (answer: string) => {
+      const { child, printed, ended } = inTerminal(`queue purge ${one.name} --waiting`, env())
+      await expect.poll(printed, { timeout: 60_000 }).toContain('[y/N] ')
+      expect(printed()).toContain(
+        `Delete 2 jobs that wait or are delayed of '${one.name}' for good?`,
+      )
+      child.stdin?.write(`${answer}\n`)
+      return ended
+    }
+    expect(await answered('')).toBe(1)
+    expect(await answered('nay')).toBe(1)
+    expect(await one.stats()).toMatchObject({ waiting: 2 })
+    expect(await answered('yes')).toBe(0)
+    expect(await one.stats()).toMatchObject({ waiting: 0 })
+  },
+  PROCESS_MS,
+)
 
 test('cancel tells of each job, and leaves those of other queues', async () => {
   const one = queue()

@@ -1,8 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, vi } from 'vitest'
+import { notTested } from '../../../scripts/not-tested.js'
 import { main } from '../src/index.js'
 
+/** The command as a program of its own. */
 export const script: string = fileURLToPath(new URL('./fixtures/howdah.ts', import.meta.url))
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 
@@ -40,6 +43,30 @@ export function howdah(args: readonly string[], env: Record<string, string>): Pr
     child.on('error', reject)
     child.on('close', (code) => resolve({ code, stdout, stderr }))
   })
+}
+
+/** Whether {@link inTerminal} can be had: script(1) of util-linux makes a terminal. */
+export const hasTerminal: boolean =
+  existsSync('/usr/bin/script') && existsSync('/bin/sh') && process.platform === 'linux'
+if (!hasTerminal) notTested('the command in a terminal', 'there is no script(1) of util-linux')
+
+/** Starts the command in a terminal of 60 by 24, whose keys are the child's standard input. */
+export function inTerminal(
+  args: string,
+  env: Record<string, string>,
+): { readonly child: ChildProcess; printed(): string; readonly ended: Promise<number | null> } {
+  const command = `stty rows 24 cols 60; "${process.execPath}" --import tsx "${script}" ${args}`
+  const { NO_COLOR: _, ...inherited } = process.env
+  const child = spawn('/usr/bin/script', ['-qec', command, '/dev/null'], {
+    cwd: root,
+    env: { ...inherited, TERM: 'xterm', SHELL: '/bin/sh', ...env },
+  })
+  let printed = ''
+  child.stdout.on('data', (chunk) => {
+    printed += chunk
+  })
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+  return { child, printed: () => printed, ended }
 }
 
 /** Runs the command inside this process, which is faster, and answers what it wrote. */

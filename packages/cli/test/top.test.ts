@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { Cache } from '@howdah/cache'
 import { Database } from '@howdah/core'
 import { PubSub } from '@howdah/pubsub'
@@ -8,11 +6,7 @@ import { Sessions } from '@howdah/session'
 import { startProxy, type TestDatabase, testDatabase } from '@howdah/testkit'
 import type { Pool } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { notTested } from '../../../scripts/not-tested.js'
-import { inside, PROCESS_MS, json as readJson, script, start } from './support.js'
-
-const terminal = existsSync('/usr/bin/script') && process.platform === 'linux'
-if (!terminal) notTested('howdah top in a terminal', 'there is no script(1) of util-linux')
+import { hasTerminal, inside, inTerminal, PROCESS_MS, json as readJson, start } from './support.js'
 
 let database: TestDatabase
 let pool: Pool
@@ -139,27 +133,26 @@ test(
     await proxy.accept()
     printed = ''
     await expect.poll(() => printed).toContain('Queues')
+    // One that says nothing at all counts as away as well.
+    proxy.freeze()
+    await expect.poll(() => printed).toContain('The server does not answer:')
+    proxy.thaw()
+    printed = ''
+    await expect.poll(() => printed).toContain('Queues')
     child.kill('SIGTERM')
     expect(await ended).toBe(0)
   },
   PROCESS_MS,
 )
 
-test.skipIf(!terminal)(
+test.skipIf(!hasTerminal)(
   'in a terminal it has a screen of its own, and gives it back on q',
   async () => {
-    const command = `stty rows 24 cols 60; "${process.execPath}" --import tsx "${script}" top --interval 100ms`
-    const child = spawn('/usr/bin/script', ['-qec', command, '/dev/null'], {
-      env: { ...process.env, ...env(), TERM: 'xterm', SHELL: '/bin/sh', NO_COLOR: '' },
-    })
-    const ended = new Promise((resolve) => child.once('close', resolve))
-    let printed = ''
-    child.stdout.on('data', (chunk) => {
-      printed += chunk
-    })
-    await expect.poll(() => printed, { timeout: 60_000 }).toContain('Sessions')
-    child.stdin.write('q')
+    const { child, printed: soFar, ended } = inTerminal('top --interval 100ms', env())
+    await expect.poll(soFar, { timeout: 60_000 }).toContain('Sessions')
+    child.stdin?.write('q')
     expect(await ended).toBe(0)
+    const printed = soFar()
     expect(printed).toContain('\u001b[?1049h\u001b[?25l\u001b[H\u001b[1mhowdah top')
     expect(printed.trimEnd().endsWith('\u001b[?25h\u001b[?1049l')).toBe(true)
     const frame = printed

@@ -14,6 +14,9 @@ interface DoctorOptions extends CommonOptions {
   readonly strict?: boolean
 }
 
+/** Longer than any statement of a check may take on the server. */
+const ANSWER_MS = 90_000
+
 /** Exit code when something was found; 1 says that nothing could be looked at. */
 const FOUND = 2
 
@@ -42,7 +45,7 @@ async function doctor(names: readonly string[], options: DoctorOptions): Promise
       const direct = listen !== undefined
       return runChecks(chosen, await openContext(db, pool, { schema, direct, longMs }))
     },
-    { max: 4, listen: listen === undefined ? undefined : checkUrl(listen) },
+    { max: 4, listen: listen === undefined ? undefined : checkUrl(listen), answerMs: ANSWER_MS },
   )
   const { errors, warnings } = tally(reports)
   show(json, { schema, errors, warnings, checks: reports }, () => reportText(reports))

@@ -1,4 +1,5 @@
 import { type Tone, tone } from '../colour.js'
+import { plain } from '../output.js'
 import type { Finding, Report } from './check.js'
 
 const MARKS: Record<Finding['level'], { readonly mark: string; readonly colour: Tone }> = {
@@ -34,9 +35,13 @@ function section({ check, title, findings }: Report): string {
 
 function paragraph(finding: Finding): string {
   const { mark, colour } = MARKS[finding.level]
-  const lines = [`  ${tone(colour, mark)} ${finding.what}`]
+  // What other sessions call themselves is theirs to choose.
+  const lines = [`  ${tone(colour, mark)} ${plain(finding.what)}`]
   if (finding.level !== 'info') {
-    lines.push(`          costs: ${finding.costs}`, `          mend:  ${finding.mend}`)
+    lines.push(
+      `          costs: ${plain(finding.costs)}`,
+      `          mend:  ${plain(finding.mend)}`,
+    )
   }
   return `${lines.join('\n')}\n`
 }

@@ -14,6 +14,8 @@ interface TopOptions extends CommonOptions {
   readonly once?: boolean
 }
 
+/** A look takes some ten milliseconds; a network that has frozen says nothing for ever. */
+const ANSWER_MS = 5_000
 const ENDLESS = { columns: Number.POSITIVE_INFINITY, rows: Number.POSITIVE_INFINITY }
 
 /** The command `howdah top`. */
@@ -30,24 +32,28 @@ async function top(options: TopOptions): Promise<void> {
   const every = parseDuration(options.interval as Duration, '--interval', { min: 50 })
   const signal = untilSignal()
   try {
-    await withDatabase(options, async (db) => {
-      const observer = await Observer.open(db)
-      try {
-        if (once) {
-          const snapshot = await observer.look()
-          const rates = ratesBetween(snapshot, undefined)
-          show(json, { ...snapshot, rates }, () => frame(snapshot, rates, ENDLESS))
-        } else if (json === true) {
-          await watch(observer, every, signal, (snapshot, before) => {
-            show(true, { ...snapshot, rates: ratesBetween(snapshot, before) }, () => '')
-          })
-        } else {
-          await watchScreen(observer, every, signal)
+    await withDatabase(
+      options,
+      async (db) => {
+        const observer = await Observer.open(db)
+        try {
+          if (once) {
+            const snapshot = await observer.look()
+            const rates = ratesBetween(snapshot, undefined)
+            show(json, { ...snapshot, rates }, () => frame(snapshot, rates, ENDLESS))
+          } else if (json === true) {
+            await watch(observer, every, signal, (snapshot, before) => {
+              show(true, { ...snapshot, rates: ratesBetween(snapshot, before) }, () => '')
+            })
+          } else {
+            await watchScreen(observer, every, signal)
+          }
+        } finally {
+          await observer.close()
         }
-      } finally {
-        await observer.close()
-      }
-    })
+      },
+      { answerMs: ANSWER_MS },
+    )
   } finally {
     signal.ignore()
   }
