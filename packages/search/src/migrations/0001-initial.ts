@@ -1,7 +1,7 @@
 import { literal, type Migration } from '@howdah/core'
 
 /** Lengths of the bit planes that are made bit by bit; longer ones are put together of these. */
-const PLANE_LENGTHS = [2048, 16_384]
+const PLANE_LENGTHS = [512, 4096, 32_768]
 
 /**
  * The registry of indexes and their generations, and what all of them use. Each generation has tables and functions of its own, made

@@ -1,8 +1,8 @@
 import { ident, literal } from '@howdah/core'
 import { tableOf } from '../names.js'
 import { documents, rowTexts } from './documents.js'
-import { CANONICAL, type Generation, SMALLEST } from './generation.js'
-import { maintenanceLock } from './maintain.js'
+import { BULK, CANONICAL, type Generation } from './generation.js'
+import { maintenanceLock, takeSlots } from './maintain.js'
 import { meanLength } from './segments.js'
 import { clearedOf } from './tables.js'
 
@@ -16,7 +16,7 @@ export function fillFunction(generation: Generation): string {
   const own = `index_id = ${id} and generation = ${generation.generation}`
   const batch = (condition: string) => `select array_agg(key) from (
       select ${key}::text as key from ${tableOf(definition)} r where ${condition}
-      order by ${key} limit ${SMALLEST}) b`
+      order by ${key} limit ${BULK}) b`
   const known = (
     table: string,
   ) => `exists (select from ${table} d where d.key = ${key}::text collate "C"
@@ -36,6 +36,8 @@ export function fillFunction(generation: Generation): string {
 declare
   state record;
   keys text[];
+  batch bigint[] := array_fill(0::bigint, array[${BULK}]);
+  slots_ int;
   first bigint;
   made int;
 begin
@@ -53,7 +55,7 @@ begin
     update ${schema}.search_generation set filled_at = now() where ${own};
     return true;
   end if;
-  first := ${SMALLEST} * nextval(${literal(names.block)});
+  ${takeSlots(generation)}
   begin
     ${insert('fast')};
     get diagnostics made = row_count;
@@ -62,11 +64,11 @@ begin
     get diagnostics made = row_count;
   end;
   insert into ${names.tally} select max(number), count(*), sum(length) from ${names.document}
-  where slot >= first and slot < first + ${SMALLEST} having count(*) > 0;
-  if made = ${SMALLEST} then
-    perform ${names.functions.segment}(first, ${meanLength(generation, clearedOf(generation))});
+  where slot >= first and slot < first + ${BULK} having count(*) > 0;
+  if made = ${BULK} then
+    perform ${names.functions.segment}(first, slots_, ${meanLength(generation, clearedOf(generation))});
   else
-    with moved as (delete from ${names.document} where slot >= first and slot < first + ${SMALLEST} returning *)
+    with moved as (delete from ${names.document} where slot >= first and slot < first + ${BULK} returning *)
     insert into ${names.hot} (number, key, document, length, filled, problem)
     select number, key, document, length, filled, problem from moved;
   end if;

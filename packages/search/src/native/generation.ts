@@ -17,9 +17,13 @@ export const K1 = 1.2
 export const B = 0.75
 
 /** Slots of the smallest segment: as many documents are moved out of `hot` at once. */
-export const SMALLEST = 2048
+export const SMALLEST = 512
+/** Slots of a segment that is made of many documents at once, as when an index is filled. */
+export const BULK = 4096
 /** Sizes that segments are merged into, each the eightfold of the one before. */
-export const MERGED = [16_384, 131_072] as const
+export const MERGED = [4096, 32_768, 262_144] as const
+/** Sizes that are merged, each a length that planes are made bit by bit in. */
+export const PARTS = [512, 4096, 32_768] as const
 /** Bit planes of a posting; a word's weight in a document is a level from 1 to 31. */
 export const PLANES = 5
 export const LEVELS = 31

@@ -1,5 +1,5 @@
 import { literal } from '@howdah/core'
-import { type Generation, MERGED, SMALLEST } from './generation.js'
+import { BULK, type Generation, MERGED, SMALLEST } from './generation.js'
 import { meanLength } from './segments.js'
 import { clearedOf } from './tables.js'
 
@@ -26,13 +26,13 @@ export function maintenanceLock({ schema, id }: Pick<Generation, 'schema' | 'id'
 export function maintainFunction(generation: Generation): string {
   const { names } = generation
   const { hot, gone, missed, document, segment, posting, buried, tally } = names
-  const nextSlots = `${SMALLEST} * nextval(${literal(names.block)})`
   const body = `
 declare
   cleared bigint;
   batch bigint[];
   filling boolean;
   first bigint;
+  slots_ int;
   one record;
   dying record;
 begin
@@ -73,14 +73,14 @@ begin
     return 'counted';
   end if;
 
-  batch := array(select number from ${hot} order by number limit ${SMALLEST});
-  if cardinality(batch) = ${SMALLEST} then
-    first := ${nextSlots};
+  batch := array(select number from ${hot} order by number limit ${BULK});
+  if cardinality(batch) >= ${SMALLEST} then
+    ${takeSlots(generation)}
     with moved as (delete from ${hot} where number = any (batch) returning *)
     insert into ${document} (slot, number, key, document, length, filled, problem)
     select first - 1 + row_number() over (order by number), number, key, document, length, filled, problem
     from moved;
-    perform ${names.functions.segment}(first, ${meanLength(generation, 'cleared')});
+    perform ${names.functions.segment}(first, slots_, ${meanLength(generation, 'cleared')});
     return 'sealed';
   end if;
 
@@ -91,7 +91,7 @@ begin
     and (s.live < s.size * ${ALIVE} or ${meanLength(generation, 'cleared')} not between s.mean / ${DRIFT} and s.mean * ${DRIFT})
   order by s.live::float8 / s.size limit 1;
   if one.segment is not null then
-    ${draining(generation, nextSlots)}
+    ${draining(generation)}
     return 'drained';
   end if;
 
@@ -109,6 +109,16 @@ begin
 end`
   return `create function ${names.functions.maintain}(thoroughly boolean) returns text
     language plpgsql volatile set enable_seqscan = off set work_mem = '64MB' as ${literal(body)}`
+}
+
+/**
+ * Cuts the batch to the size of a segment and takes slots for one, which begin at a multiple of its size. Nobody else takes any meanwhile.
+ */
+export function takeSlots({ names }: Pick<Generation, 'names'>): string {
+  return `slots_ := case when cardinality(batch) < ${BULK} then ${SMALLEST} else ${BULK} end;
+    batch := batch[:slots_];
+    select (b.last_value + slots_ / ${SMALLEST}) / (slots_ / ${SMALLEST}) * slots_ into first from ${names.block} b;
+    perform setval(${literal(names.block)}, (first + slots_) / ${SMALLEST} - 1);`
 }
 
 /** What a truncation took away goes, some rows a step, and then the note of it. */
@@ -154,12 +164,15 @@ function merging({ names }: Generation): string {
 }
 
 /** Moves documents out of a segment: to a new one, or, when they are too few for one, back to the hot ones. */
-function draining({ names }: Generation, nextSlots: string): string {
+function draining({ names }: Pick<Generation, 'names'>): string {
   const { hot, document, segment } = names
   return `batch := array(
       select d.number from ${document} d, ${segment} s
       where s.segment = one.segment and d.slot >= s.base and d.slot < s.base + s.size
-      order by d.slot limit ${SMALLEST});
+      order by d.slot limit ${BULK});
+    if cardinality(batch) >= ${SMALLEST} then
+      ${takeSlots({ names })}
+    end if;
     if cardinality(batch) = 0 then
       update ${segment} s set state = 'leaving' where s.segment = one.segment;
       return 'drained';
@@ -170,10 +183,9 @@ function draining({ names }: Generation, nextSlots: string): string {
       insert into ${hot} (number, key, document, length, filled, problem)
       select number, key, document, length, filled, problem from moved;
     else
-      first := ${nextSlots};
       update ${document} d set slot = first + place.n - 1
       from unnest(batch) with ordinality place(number, n) where d.number = place.number;
-      perform ${names.functions.segment}(first, ${meanLength({ names }, 'cleared')});
+      perform ${names.functions.segment}(first, slots_, ${meanLength({ names }, 'cleared')});
     end if;`
 }
 

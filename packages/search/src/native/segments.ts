@@ -1,6 +1,15 @@
 import { literal } from '@howdah/core'
 import { countOfLexeme, normOf } from './documents.js'
-import { DENSE, eachPlane, FINE, type Generation, LEVELS, MERGED, SMALLEST } from './generation.js'
+import {
+  BULK,
+  DENSE,
+  eachPlane,
+  FINE,
+  type Generation,
+  LEVELS,
+  PARTS,
+  SMALLEST,
+} from './generation.js'
 
 const SLOTS = 'segment, term, n, slots, levels'
 const COLUMNS = `${SLOTS}, ${eachPlane((plane) => `plane_${plane}`)}`
@@ -23,8 +32,8 @@ declare
   own int;
 begin
   insert into ${names.segment} (state, base, size, newest, mean, live)
-  select 'ready', first, ${SMALLEST}, max(number), mean, count(*)
-  from ${names.document} where slot >= first and slot < first + ${SMALLEST}
+  select 'ready', first, slots, max(number), mean, count(*)
+  from ${names.document} where slot >= first and slot < first + slots
   returning segment into own;
   with lexeme as materialized (
     select (d.slot - first)::int as at, u.term,
@@ -32,22 +41,27 @@ begin
     from ${names.document} d cross join lateral (
       select lexeme as term, ${countOfLexeme(definition)} as times from unnest(d.document)
     ) u
-    where d.slot >= first and d.slot < first + ${SMALLEST}
+    where d.slot >= first and d.slot < first + slots
   ), counted as materialized (select term, count(*)::int as n from lexeme group by term)
   insert into ${names.posting} (${COLUMNS})
   select own, term, count(*), array_agg((first + at)::int order by at), array_agg(level order by at),
     ${eachPlane(() => 'null::varbit')}
-  from lexeme where term in (select term from counted where n < ${Math.ceil(SMALLEST / DENSE)})
+  from lexeme where term in (select term from counted where n < slots / ${DENSE})
   group by term
   union all
   select own, term, count(*), null, null, ${eachPlane(
     (plane) =>
-      `${generation.schema}.search_plane_${SMALLEST}(at, 1) filter (where ${bit(plane)} <> 0)`,
+      `case slots ${[SMALLEST, BULK]
+        .map(
+          (size) => `when ${size} then ${generation.schema}.search_plane_${size}(at, 1)
+        filter (where slots = ${size} and ${bit(plane)} <> 0)`,
+        )
+        .join(' ')} end`,
   )}
-  from lexeme where term in (select term from counted where n >= ${Math.ceil(SMALLEST / DENSE)})
+  from lexeme where term in (select term from counted where n >= slots / ${DENSE})
   group by term;
 end`
-  return `create function ${names.functions.segment}(first bigint, mean double precision) returns void
+  return `create function ${names.functions.segment}(first bigint, slots int, mean double precision) returns void
     language plpgsql volatile set work_mem = '64MB' as ${literal(body)}`
 }
 
@@ -63,14 +77,12 @@ const WORDS_A_STEP = 4000
 export function mergeFunction(generation: Generation): string {
   const { schema, names } = generation
   const converted = (plane: number) =>
-    [SMALLEST, MERGED[0]]
-      .map(
-        (size) =>
-          `when ${size} then (select ${schema}.search_plane_${size}((slot - part.base)::int, 1)
+    PARTS.map(
+      (size) =>
+        `when ${size} then (select ${schema}.search_plane_${size}((slot - part.base)::int, 1)
               filter (where (level + ${FINE - 1}) / ${FINE} & ${1 << (plane - 1)} <> 0)
             from unnest(p.slots, p.levels) u(slot, level))`,
-      )
-      .join(' ')
+    ).join(' ')
   const body = `
 declare
   target record;

@@ -6,7 +6,8 @@ export function createTables({ names }: Generation): string[] {
       length double precision not null, filled boolean not null, problem text`
   return [
     `create sequence ${names.number}`,
-    `create sequence ${names.block} minvalue 0 start 0`,
+    // Its last value is the last block of slots that was given out.
+    `create sequence ${names.block} minvalue -1 start -1`,
     `create table ${names.hot} (${documentColumns}, primary key (number))`,
     `create index ${names.indexOn('hot_key')} on ${names.hot} (key)`,
     `create index ${names.indexOn('hot_words')} on ${names.hot} using gin (document)`,
