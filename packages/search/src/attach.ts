@@ -9,6 +9,7 @@
  */
 import { Backoff, type Database, type HowdahError, type Queryable, sqlState } from '@howdah/core'
 import { type SearchErrorCode, searchError } from './errors.js'
+import { maintainOnce } from './maintenance.js'
 import { fingerprint, indexNames, TRIGGER_EVENTS, tableOf, triggerName } from './names.js'
 import { createGeneration } from './native/create.js'
 import { dropGeneration } from './native/tables.js'
@@ -121,11 +122,14 @@ async function fill(
   onProgress: AttachOptions['onProgress'],
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const step = fillSome(indexNames(db.schema, id, generation))
+  const names = indexNames(db.schema, id, generation)
+  const step = fillSome(names)
   for (;;) {
     signal?.throwIfAborted()
     const [at] = await db.query(step)
     if (at?.done !== false) return
+    // Merged as it grows, so that the space of what was merged is there for what comes.
+    while (await maintainOnce(db, names, false)) signal?.throwIfAborted()
     if (onProgress === undefined) continue
     const [progress] = await db.query(readProgress(db.schema, id, generation))
     if (progress === undefined) return

@@ -4,13 +4,27 @@
  */
 import { type Database, Loop, sqlState } from '@howdah/core'
 import type { IndexNames } from './names.js'
-import { maintainSome } from './sql/engine-calls.js'
+import { maintainSome, vacuumPostings } from './sql/engine-calls.js'
 
 /** How long an index that has nothing to do is left alone. */
 const INTERVAL = '2s'
 /** Room for the application between two steps. */
 const BETWEEN_STEPS = 20
 const GONE = new Set(['42P01', '42883'])
+
+/**
+ * Does one step, and answers whether there may be another: not where another process is at it. What a merge leaves behind is vacuumed at
+ * once, since the next one needs as much room again.
+ */
+export async function maintainOnce(
+  db: Database,
+  names: IndexNames,
+  thoroughly: boolean,
+): Promise<'busy' | string | undefined> {
+  const [step] = await db.query(maintainSome(names, thoroughly))
+  if (step?.did === 'dropped') await db.query(vacuumPostings(names))
+  return step?.did === 'busy' && !thoroughly ? undefined : (step?.did ?? undefined)
+}
 
 /** Tidies up behind the writers of one index. */
 export class Maintenance {
@@ -36,17 +50,16 @@ export class Maintenance {
   async runToEnd(): Promise<void> {
     const names = await this.#names(true)
     for (;;) {
-      const [step] = await this.#db.query(maintainSome(names, true))
-      if (step === undefined || step.did === null) return
-      if (step.did === 'busy') await new Promise((resolve) => setTimeout(resolve, BETWEEN_STEPS))
+      const did = await maintainOnce(this.#db, names, true)
+      if (did === undefined) return
+      if (did === 'busy') await new Promise((resolve) => setTimeout(resolve, BETWEEN_STEPS))
     }
   }
 
   async #step(): Promise<number | undefined> {
     try {
-      const [step] = await this.#db.query(maintainSome(await this.#names(), false))
-      const did = step?.did ?? null
-      return did === null || did === 'busy' ? undefined : BETWEEN_STEPS
+      const did = await maintainOnce(this.#db, await this.#names(), false)
+      return did === undefined ? undefined : BETWEEN_STEPS
     } catch (error) {
       // Detached or rebuilt meanwhile; the next round looks which tables there are.
       if (!GONE.has(sqlState(error) ?? '')) throw error

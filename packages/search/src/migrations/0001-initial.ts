@@ -92,12 +92,17 @@ export const initial: Migration = {
     language sql immutable strict parallel safe as ${literal(`
       select (4 * (start + at - 1) + bit)::int
       from (
+        select start, at, strpos('0123456789abcdef', substr(piece, at, 1)) - 1 as digit
+        from (
         select piece, sum(length(piece) + 32) over (rows unbounded preceding) - length(piece) - 32 as start
         from string_to_table(replace(encode(substring(varbit_send(bits) from 5), 'hex'), repeat('0', 32), 'x'), 'x') piece
-      ) pieces
-      cross join lateral generate_series(1, length(piece)) at
+        ) pieces
+        cross join lateral generate_series(1, length(piece)) at
+        where piece <> '' and substr(piece, at, 1) <> '0'
+        offset 0
+      ) digits
       cross join generate_series(0, 3) bit
-      where (strpos('0123456789abcdef', substr(piece, at, 1)) - 1) & (8 >> bit) <> 0`)}`,
+      where digit & (8 >> bit) <> 0`)}`,
   ],
   down: (s) => [
     `drop function ${s}.search_ones(varbit)`,
@@ -127,7 +132,9 @@ function parseFunction(s: string): string {
       config regconfig, texts text[], prefixes boolean[], excluded boolean[], branches int[],
       out terms text[], out weights double precision[], out units int[], out need int, out simple boolean,
       out wanted tsquery, out unwanted tsquery, out stars tsquery[], out stems text[]
-    ) language sql stable parallel safe as ${literal(`
+    ) language plpgsql stable parallel safe as ${literal(`
+#variable_conflict use_column
+begin
     with unit as materialized (
       select u.*, ${s}.search_unit(config, u.words, u.prefix) as query
       from unnest(texts, prefixes, excluded, branches) with ordinality u(words, prefix, excluded, branch, at)
@@ -141,17 +148,17 @@ function parseFunction(s: string): string {
     ), ranked as (
       select lexeme, row_number() over (order by at, lexeme) as place, times from term
     ), shape as (
-      select count(*) as units, count(distinct branch) as branches,
+      select count(*) as asked_units, count(distinct branch) as branches,
         coalesce(bool_and(numnode(query) = 1 and not prefix), false) as words
       from asked
     ), total as (
-      select count(*)::int as terms from term
+      select count(*)::int as known from term
     )
     select array(select lexeme from ranked order by place),
       array(select case when place <= ${MAX_TERMS} then times else 0 end from ranked order by place),
       array(select (place - 1)::int from ranked order by place),
-      case when shape.branches = 1 then greatest(total.terms, 1) else 1 end,
-      shape.words and total.terms <= ${MAX_TERMS} and shape.branches in (1, shape.units)
+      case when shape.branches = 1 then greatest(total.known, 1) else 1 end,
+      shape.words and total.known <= ${MAX_TERMS} and shape.branches in (1, shape.asked_units)
         and not exists (select from unit where excluded and numnode(query) > 0),
       (select string_agg(branch, ' | ')::tsquery from (
         select '(' || string_agg('(' || query::text || ')', ' & ') || ')' as branch from asked group by asked.branch) b),
@@ -160,5 +167,7 @@ function parseFunction(s: string): string {
       array(select p.plain from asked a
         cross join lateral unnest(tsvector_to_array(to_tsvector('pg_catalog.simple', a.words))) p(plain)
         where a.prefix)
-    from shape, total`)}`
+    into terms, weights, units, need, simple, wanted, unwanted, stars, stems
+    from shape, total;
+end`)}`
 }

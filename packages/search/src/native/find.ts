@@ -4,7 +4,6 @@ import { eachPlane, FINE, type Generation, K1, LEVELS, PLANES } from './generati
 import {
   living,
   livingVariables,
-  PLANS,
   postingOf,
   SCORE_VARIABLES,
   score,
@@ -34,13 +33,13 @@ declare
   segments int[]; bases bigint[]; deads varbit[];
   drift double precision;
   whole int[];
-  step double precision;
+  step double precision := 0;
   unit_count int := (select max(u) + 1 from unnest(units) u);
   sums varbit[]; highest int[]; present varbit[]; masks varbit[]; counts varbit[];
   inside varbit[]; open varbit[]; trial varbit[];
   xs varbit[]; a varbit; x varbit; c varbit; t varbit;
   offset_ int; w int; shift int; j int; b int; v bigint; n bigint;
-  most int := 0; dense_count bigint := 0; sparse boolean; sparse_count bigint; hot_count bigint; gone_count bigint := 0;
+  most int := 0; dense_count bigint := 0; goal double precision; goal_sum bigint; sparse_count bigint; hot_count bigint; gone_count bigint := 0;
   target int; ceiling int; floor_ double precision; left_out double precision;
   hot_keys text[]; hot_scores double precision[];
   slots_ int[]; bounds double precision[]; planes record;
@@ -62,19 +61,18 @@ begin
   masks := array_fill(null::varbit, array[cardinality(segments)]);
   sums := array_fill(null::varbit, array[cardinality(segments) * ${SUM_BITS}]);
   ${hotPart(generation)}
-  sparse := exists (
-    select from unnest(segments) s(segment) cross join unnest(terms) t(term)
-    ${postingOf(names.posting)} where p.slots is not null);
-  ${addPlanes(generation)}
-  ${maskByNeed()}
-  target := greatest(4 * k, 40);
+  if dense then
+    ${addPlanes(generation)}
+    ${maskByNeed()}
+  end if;
+  target := greatest(2 * k, 20);
   loop
-    ceiling := 10 * target;
+    ceiling := 4 * target;
     ${descend()}
     slots_ := '{}';
     if sparse then
       ${sparseRows(generation)}
-      if cardinality(slots_) > target then
+      if goal is null and cardinality(slots_) > target then
         left_out := greatest(left_out, bounds[target + 1]);
         slots_ := slots_[:target];
       end if;
@@ -86,7 +84,13 @@ begin
     end loop;
     ${scoreRows(generation)}
     exit when left_out = 0 or scores[greatest(k, 1)] > left_out + 1e-9;
-    target := target * 8;
+    if goal is null and cardinality(scores) >= greatest(k, 1) then
+      -- Nothing with a bound below the k-th score so far can come in.
+      goal := scores[greatest(k, 1)] * (1 - 1e-9) - 1e-9;
+    else
+      goal := null;
+      target := target * 8;
+    end if;
   end loop;
   total := dense_count + coalesce(sparse_count, 0) + hot_count - gone_count;
   if k = 0 then
@@ -96,7 +100,7 @@ end`
   return `create function ${names.functions.find}(
       terms text[], weights double precision[], units int[], need int, k int,
       out keys text[], out scores double precision[], out total bigint
-    ) language plpgsql stable ${PLANS} as ${literal(body)}`
+    ) language plpgsql stable as ${literal(body)}`
 }
 
 /** The condition on how many units a document has. */
@@ -226,6 +230,7 @@ function maskByNeed(): string {
 function descend(): string {
   return `inside := null;
     left_out := 0;
+    goal_sum := case when goal is not null and step > 0 then greatest(0, floor(goal / step)) end;
     if dense_count > 0 and dense_count <= ceiling then
       inside := masks;
     elsif dense_count > 0 then
@@ -234,7 +239,7 @@ function descend(): string {
       trial := inside;
       v := 0;
       b := ${SUM_BITS - 1};
-      while b > 0 and (1 << b) > most loop
+      while b > 0 and (1 << b) > greatest(most, goal_sum) loop
         b := b - 1;
       end loop;
       while b >= 0 loop
@@ -250,6 +255,9 @@ function descend(): string {
             n := n + bit_count(c);
           end if;
         end loop;
+        if goal_sum is not null then
+          n := case when goal_sum >> b & 1 = 1 then ceiling + 1 else 0 end;
+        end if;
         for j in 1..cardinality(segments) loop
           a := sums[(j - 1) * ${SUM_BITS} + b + 1];
           x := open[j];
@@ -271,9 +279,19 @@ function descend(): string {
         end if;
         b := b - 1;
       end loop;
+      if goal_sum is not null then
+        for j in 1..cardinality(segments) loop
+          x := open[j];
+          c := inside[j];
+          inside[j] := case when c is null then x when x is null then c else c | x end;
+        end loop;
+      end if;
       left_out := v * step;
     end if;
-    floor_ := left_out;`
+    if goal is not null then
+      left_out := 0;
+    end if;
+    floor_ := coalesce(goal, left_out);`
 }
 
 /** Rows of the words that have arrays, those with the highest bounds, in \`slots_\` and \`bounds\`; and how many rows there are besides the masks. */
@@ -284,16 +302,16 @@ function sparseRows({ names }: Generation): string {
       `case when most >= ${1 << bit} then coalesce(get_bit(sums[(l.place - 1) * ${SUM_BITS} + ${bit + 1}], l.at), 0) << ${bit} else 0 end`,
   )
   return `with listed as materialized (
-        select s.at::int as place, (u.slot - s.base)::int as at, u.slot,
+        select s.at::int as place, (u.slot - bases[s.at])::int as at, u.slot,
           sum(t.weight * u.level) * ${(K1 + 1) / (LEVELS * FINE)} * drift as bound,
           bit_or(1::bigint << t.unit) as units
-        from unnest(segments, bases) with ordinality s(segment, base, at)
+        from unnest(segments) with ordinality s(segment, at)
         cross join unnest(terms, idf, units) t(term, weight, unit)
         ${postingOf(names.posting)}
         cross join lateral unnest(p.slots, p.levels) u(slot, level)
         where p.slots is not null
-        group by s.at, s.base, u.slot
-      ), valid as materialized (
+        group by s.at, u.slot
+      ), valid as not materialized (
         select l.* from listed l
         where coalesce(get_bit(deads[l.place], l.at), 0) = 0
           and (need <= 1 or need <= (
@@ -303,7 +321,7 @@ function sparseRows({ names }: Generation): string {
       ), best as (
         select l.slot, l.bound + (${sum.join(' + ')}) * step as bound
         from valid l where l.bound + most * step >= floor_
-        order by 2 desc limit target + 1
+        order by 2 desc limit case when goal is null then target + 1 end
       )
       select (select count(*) from valid l where coalesce(get_bit(masks[l.place], l.at), 0) = 0),
         coalesce(array_agg(best.slot order by best.bound desc), '{}'),
@@ -319,15 +337,21 @@ function scoreRows(generation: Generation): string {
       coalesce(array_agg(o.score order by o.score desc, o.key), '{}')
     into keys, scores
     from (
-      select d.key, ${score(generation, 'd')} as score
+      -- The live rows of the best only: the limit ends the loop over what is sorted by then.
+      (select s.key, s.score
       from (
-        select ${scored('d')} from (select distinct slot from unnest(slots_) slot) one
-        cross join lateral (select * from ${names.document} d where d.slot = one.slot limit 1) d
-        where ${living(generation, 'd')}
-        offset 0
-      ) d
+        select d.key, ${score(generation, 'd')} as score
+        from (
+          select ${scored('d')} from (select distinct slot from unnest(slots_) slot) one
+          cross join lateral (select * from ${names.document} d where d.slot = one.slot limit 1) d
+          where ${living(generation, 'd')}
+          offset 0
+        ) d
+        order by 2 desc, 1 offset 0
+      ) s
       cross join lateral (
-      select from ${tableOf(definition)} live where live.${ident(definition.key)} = d.key::${keyType} limit 1) live
+        select from ${tableOf(definition)} live where live.${ident(definition.key)} = s.key::${keyType} limit 1) live
+      order by 2 desc, 1 limit greatest(k, 1))
       union all
       select * from unnest(hot_keys, hot_scores)
       order by 2 desc, 1 limit greatest(k, 1)

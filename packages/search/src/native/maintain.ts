@@ -84,6 +84,16 @@ begin
     return 'sealed';
   end if;
 
+  select s.segment into one from ${segment} s where s.state = 'leaving' order by s.segment limit 1;
+  if one.segment is not null then
+    delete from ${posting} p where p.segment = one.segment and p.term = any (array(
+      select term from ${posting} q where q.segment = one.segment order by term limit ${ROWS_AT_ONCE}));
+    if not exists (select from ${posting} q where q.segment = one.segment) then
+      delete from ${buried} b where b.segment = one.segment;
+      delete from ${segment} s where s.segment = one.segment;
+    end if;
+    return case when exists (select from ${segment} where state = 'leaving') then 'dropping' else 'dropped' end;
+  end if;
   ${merging(generation)}
 
   select s.segment, s.base, s.size, s.live into one from ${segment} s
@@ -95,16 +105,6 @@ begin
     return 'drained';
   end if;
 
-  select s.segment into one from ${segment} s where s.state = 'leaving' order by s.segment limit 1;
-  if one.segment is not null then
-    delete from ${posting} p where p.segment = one.segment and p.term = any (array(
-      select term from ${posting} q where q.segment = one.segment order by term limit ${ROWS_AT_ONCE}));
-    if not exists (select from ${posting} q where q.segment = one.segment) then
-      delete from ${buried} b where b.segment = one.segment;
-      delete from ${segment} s where s.segment = one.segment;
-    end if;
-    return 'dropped';
-  end if;
   return null;
 end`
   return `create function ${names.functions.maintain}(thoroughly boolean) returns text

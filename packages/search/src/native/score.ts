@@ -38,11 +38,13 @@ export const SCORE_VARIABLES = `
   documents double precision;
   mean double precision;
   idf double precision[];
-  q tsquery[];`
+  q tsquery[];
+  dense boolean;
+  sparse boolean;`
 
 /** Sets the variables of the score, for the words in \`terms\` and their \`weights\`. */
 export function weighed({ names }: Generation): string {
-  return `select w.documents, w.mean, w.idf, w.q into documents, mean, idf, q
+  return `select w.documents, w.mean, w.idf, w.q, w.dense, w.sparse into documents, mean, idf, q, dense, sparse
     from ${names.functions.weigh}(terms, weights) w;`
 }
 
@@ -92,22 +94,29 @@ begin
   q := array(
     select ${schema}.search_quote(t.term)::tsquery from unnest(terms) with ordinality t(term, at) order by t.at);
   segments := array(select s.segment from ${segment} s where s.state = 'ready' and s.newest > cleared);
-  idf := array(
-    select t.weight * ln(1 + greatest(0, documents - f.found + 0.5) / (f.found + 0.5))
+  select array_agg(t.weight * ln(1 + greatest(0, documents - f.found + 0.5) / (f.found + 0.5)) order by t.at),
+    bool_or(f.dense), bool_or(f.sparse)
+  into idf, dense, sparse
     from unnest(terms, weights, q) with ordinality t(term, weight, query, at)
     cross join lateral (
-      select (${inSegments(posting)} - ${inSegments(buried)} + (
+      select p.dense, p.sparse, (p.n - ${inSegments(buried)} + (
           select count(*) from ${hot} h where h.document @@ t.query and ${living(generation, 'h')}
         ) - (
           select count(*) from ${takenDocuments(generation)} where d.document @@ t.query
         ))::double precision as found
-    ) f
-    order by t.at);
+      from (
+        select coalesce(sum(p.n), 0) as n, coalesce(bool_or(p.slots is null), false) as dense,
+          coalesce(bool_or(p.slots is not null), false) as sparse
+        from unnest(segments) s(segment) ${postingOf(posting)}
+      ) p
+    ) f;
+  idf := coalesce(idf, '{}');
 end`
   return `create function ${names.functions.weigh}(
       terms text[], weights double precision[],
-      out documents double precision, out mean double precision, out idf double precision[], out q tsquery[]
-    ) language plpgsql stable ${PLANS} as ${literal(body)}`
+      out documents double precision, out mean double precision, out idf double precision[], out q tsquery[],
+      out dense boolean, out sparse boolean
+    ) language plpgsql stable as ${literal(body)}`
 }
 
 /**

@@ -15,6 +15,11 @@ export function maintainSome(
   return { ...call<{ did: string | null }>('search.maintain', text), values: [thoroughly] }
 }
 
+/** Makes the space of postings that were removed free for others. Cannot be part of a transaction. */
+export function vacuumPostings(names: IndexNames): Statement {
+  return call('search.vacuum', `vacuum (skip_locked) ${names.posting}`)
+}
+
 function call<Row>(label: string, text: string): Statement<Row> {
   return { name: statementName(label, text), text, values: [] }
 }
