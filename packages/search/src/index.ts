@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export type { AttachOptions, FillProgress } from './attach.js'
 export type { SearchErrorCode } from './errors.js'
 export { migrations } from './migrations/migrations.js'
 export type { FieldOptions, SearchIndexOptions, SortColumn, TableName } from './options.js'

@@ -1,13 +1,23 @@
 import { Database, type Statement, sqlState, type TransactionHandle, tracer } from '@howdah/core'
-import { attach, definitionChanged, describe, detach, triggerNames } from './attach.js'
+import {
+  type AttachOptions,
+  attach,
+  definitionChanged,
+  describe,
+  detach,
+  type FillProgress,
+  generationsOf,
+} from './attach.js'
 import { searchError } from './errors.js'
+import { Maintenance } from './maintenance.js'
 import { migrations } from './migrations/migrations.js'
 import { fingerprint, type IndexNames, indexNames } from './names.js'
 import { type Definition, resolveDefinition, type SearchIndexOptions } from './options.js'
 import { parseQuery, type QueryUnit } from './parse-query.js'
 import { resolveRequest, type SearchOptions, type SearchRequest } from './search-request.js'
 import type { ColumnType } from './sql/describe-table.js'
-import { findIndex, type IndexRow } from './sql/find-index.js'
+import type { GenerationRow } from './sql/find-index.js'
+import { readProgress } from './sql/read-progress.js'
 import { readStatus } from './sql/read-status.js'
 import { type SearchRow, type SearchValues, searchDocuments } from './sql/search-documents.js'
 
@@ -39,6 +49,11 @@ export interface SearchResult<Row> {
 /** How an index stands. */
 export interface SearchIndexStatus {
   readonly documents: number
+  /** Those among them that are not in a segment yet, and versions that are no more; searches look at each. */
+  readonly hot: number
+  readonly segments: number
+  /** How far the rows that were there before the index have come; undefined once all are in. */
+  readonly filling: FillProgress | undefined
   /** Rows of which only the beginning is indexed, and why: the first 100. */
   readonly partial: readonly { readonly key: string; readonly problem: string }[]
   /** Writes the index could not follow, so that it needs `rebuild()`: the first 100. */
@@ -49,6 +64,8 @@ export interface SearchIndexStatus {
 interface Attached {
   readonly names: IndexNames
   readonly types: Readonly<Record<string, ColumnType>>
+  /** Whether policies decide which rows a role sees. */
+  readonly secured: boolean
   readonly statements: Map<string, (values: SearchValues) => Statement<SearchRow>>
 }
 
@@ -56,8 +73,8 @@ const searchTracer = tracer('@howdah/search:search')
 
 /** A value that its column cannot be: invalid text, date out of range or malformed, number out of range. */
 const BAD_VALUE = new Set(['22P02', '22003', '22007', '22008'])
-/** The table of documents is gone: the index was rebuilt or detached by another process. */
-const UNDEFINED_TABLE = '42P01'
+/** A table or function is gone: the index was rebuilt or detached by another process. */
+const GONE = new Set(['42P01', '42883'])
 
 /**
  * Full-text search over a table of the application, ranked by BM25 and kept current by triggers in the transaction of each
@@ -86,6 +103,7 @@ const UNDEFINED_TABLE = '42P01'
 export class SearchIndex<Row = Record<string, unknown>> {
   readonly #db: Database
   readonly #definition: Definition
+  readonly #maintenance: Maintenance
   #attached: Promise<Attached> | undefined
   #closed = false
 
@@ -96,34 +114,50 @@ export class SearchIndex<Row = Record<string, unknown>> {
   constructor(name: string, options: SearchIndexOptions) {
     this.#definition = resolveDefinition(name, options)
     this.#db = Database.from(options.pool)
+    this.#maintenance = new Maintenance(this.#db, async (fresh = false) => {
+      if (fresh) this.#attached = undefined
+      return (await this.#known()).names
+    })
   }
 
   /**
    * Makes the index if it is not there: tables of its own in Howdah's schema, triggers on the application's table, and a
-   * document for every row. Writes to the table wait while that runs, reads do not. Any number of processes may call it
-   * at once; one does the work.
+   * document for every row. The table is locked for a moment, to make the triggers; then rows are read while
+   * others write, and searches find what has been read. Any number of processes may call it at once; they take turns.
    *
    * @throws {@link HowdahError} SEARCH_UNKNOWN_TABLE, SEARCH_UNKNOWN_COLUMN, SEARCH_UNKNOWN_LANGUAGE, SEARCH_KEY_NOT_UNIQUE
    * when the options do not fit the database
    * @throws {@link HowdahError} SEARCH_DEFINITION_CHANGED when the index is there with other fields
    */
-  attach(): Promise<void> {
-    return this.#change(() => attach(this.#db, this.#definition))
+  async attach(options: AttachOptions = {}): Promise<void> {
+    await this.#change(() => attach(this.#db, this.#definition, options))
+    this.#maintenance.start()
   }
 
   /**
-   * Builds the index anew with the options of this object, and puts it in the place of the old one, which is searched until then.
-   * Writes to the table wait meanwhile.
+   * Builds the index anew with the options of this object, beside the old one, which is searched until the new one takes its place. Writes go on,
+   * and go to both. A rebuild that was interrupted is gone on with.
    *
    * @throws {@link HowdahError} as {@link SearchIndex.attach}, except SEARCH_DEFINITION_CHANGED
    */
-  rebuild(): Promise<void> {
-    return this.#change(() => attach(this.#db, this.#definition, { rebuild: true }))
+  async rebuild(options: AttachOptions = {}): Promise<void> {
+    await this.#change(() => attach(this.#db, this.#definition, { ...options, rebuild: true }))
+    this.#maintenance.start()
   }
 
   /** Removes the index, its tables and its triggers. Does nothing when it is not there. */
-  detach(): Promise<void> {
-    return this.#change(() => detach(this.#db, this.#definition))
+  async detach(): Promise<void> {
+    await this.#maintenance.stop()
+    await this.#change(() => detach(this.#db, this.#definition))
+  }
+
+  /**
+   * Does at once what goes on in the background, from when the index is attached or first searched until it is closed: moves new rows into segments
+   * and removes what is no more. For after a bulk load, and before a measurement.
+   */
+  async maintain(): Promise<void> {
+    await this.#ready()
+    await this.#maintenance.runToEnd()
   }
 
   /**
@@ -157,16 +191,22 @@ export class SearchIndex<Row = Record<string, unknown>> {
 
   /** Tells how many rows are indexed, which only in part, and what went wrong. */
   async status(): Promise<SearchIndexStatus> {
+    const { schema } = this.#db
     const read = async () => {
       await this.#ready()
-      const { id, generation } = await this.#find()
-      const names = indexNames(this.#db.schema, id, generation)
-      return this.#db.query(readStatus(this.#db.schema, id, names))
+      const { id, generation, filled } = await this.#find()
+      const names = indexNames(schema, id, generation)
+      const [row] = await this.#db.query(readStatus(schema, id, names))
+      const [progress] = filled ? [] : await this.#db.query(readProgress(schema, id, generation))
+      return { row, progress }
     }
-    const [row] = await this.#again(read, true)
-    const { documents = '0', partial = [], errors = [] } = row ?? {}
+    const { row, progress } = await this.#again(read, true)
+    const { documents = '0', hot = '0', segments = 0, partial = [], errors = [] } = row ?? {}
     return {
       documents: Number(documents),
+      hot: Number(hot),
+      segments,
+      filling: progress && { filled: Number(progress.filled), rows: Number(progress.rows) },
       partial,
       errors: errors.map((error) => ({ ...error, at: new Date(error.at) })),
     }
@@ -175,6 +215,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
   /** Refuses further calls. The index and the pool stay. */
   async close(): Promise<void> {
     this.#closed = true
+    await this.#maintenance.stop()
   }
 
   /** Closes at the end of an `await using` block. */
@@ -212,10 +253,9 @@ export class SearchIndex<Row = Record<string, unknown>> {
     return this.#attached
   }
 
-  async #find(): Promise<IndexRow> {
-    const { schema } = this.#db
+  async #find(): Promise<GenerationRow> {
     const { name } = this.#definition
-    const [known] = await this.#db.query(findIndex(schema, name, triggerNames(schema, name)))
+    const known = (await generationsOf(this.#db, name)).find(({ live }) => live)
     if (known !== undefined) return known
     throw searchError(
       'SEARCH_NOT_ATTACHED',
@@ -227,15 +267,23 @@ export class SearchIndex<Row = Record<string, unknown>> {
     const known = await this.#find()
     if (known.definition !== fingerprint(this.#definition))
       throw definitionChanged(this.#definition.name)
-    const { columns } = await describe(this.#db, this.#definition)
+    const { columns, secured } = await describe(this.#db, this.#definition)
     const names = indexNames(this.#db.schema, known.id, known.generation)
-    return { names, types: columns, statements: new Map() }
+    this.#maintenance.start()
+    return { names, types: columns, secured, statements: new Map() }
   }
 
   #statement(attached: Attached, units: readonly QueryUnit[], request: SearchRequest) {
     const ranked = units.some((unit) => !unit.excluded)
     const sort = request.sort ?? (ranked ? [] : this.#definition.sort)
-    const variant = JSON.stringify([ranked, sort])
+    // Under policies what matches has to be counted row by row.
+    const top =
+      ranked &&
+      sort.length === 0 &&
+      request.facets.length === 0 &&
+      request.filters.every((allowed) => allowed === null) &&
+      !attached.secured
+    const variant = JSON.stringify([ranked, sort, top])
     let statement = attached.statements.get(variant)
     if (statement === undefined) {
       const { names, types } = attached
@@ -247,6 +295,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
         types,
         ranked,
         sort,
+        top,
       })
       attached.statements.set(variant, statement)
     }
@@ -259,7 +308,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
       return await read()
     } catch (error) {
       const state = sqlState(error)
-      if (state === UNDEFINED_TABLE) {
+      if (state !== undefined && GONE.has(state)) {
         this.#attached = undefined
         if (mayRepeat) return await read()
       }
@@ -276,8 +325,8 @@ export class SearchIndex<Row = Record<string, unknown>> {
 }
 
 function values(units: readonly QueryUnit[], request: SearchRequest): SearchValues {
-  const { limit, offset, facets, filters } = request
-  return { units, limit, offset, facets, filters }
+  const { minimumMatch: minimum, limit, offset, facets, filters } = request
+  return { units, minimum, limit, offset, facets, filters }
 }
 
 function result<Row>(

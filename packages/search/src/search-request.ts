@@ -1,6 +1,6 @@
 import { searchError } from './errors.js'
 import { type Definition, type SortColumn, type Sorting, sortings } from './options.js'
-import type { QueryMode } from './parse-query.js'
+import { MAX_QUERY_UNITS, type QueryMode } from './parse-query.js'
 
 /** A value a column can be compared with; dates go as ISO strings. */
 export type FilterValue = string | number | bigint | boolean | Date | null
@@ -20,6 +20,12 @@ export interface SearchOptions {
   readonly offset?: number | undefined
   /** Whether a row must have all of the query's words, or any of them. @defaultValue `'any'` */
   readonly mode?: QueryMode | undefined
+  /**
+   * How many different words of the query a row must have at least; all, where the query has fewer. Holds for plain words in mode `'any'`.
+   *
+   * @defaultValue `1`
+   */
+  readonly minimumMatch?: number | undefined
   /** Order of the hits. @defaultValue by score; to an empty query the order that the index names */
   readonly sort?: readonly SortColumn[] | undefined
 }
@@ -27,6 +33,7 @@ export interface SearchOptions {
 /** {@link SearchOptions} checked against the index. */
 export interface SearchRequest {
   readonly mode: QueryMode
+  readonly minimumMatch: number
   readonly facets: readonly string[]
   /** In the order of the definition's filters. */
   readonly filters: readonly (readonly (string | null)[] | null)[]
@@ -42,10 +49,19 @@ const MAX_OFFSET = 2 ** 31 - 1
 export function resolveRequest(definition: Definition, options: SearchOptions): SearchRequest {
   if (typeof options !== 'object' || options === null)
     throw invalid('Pass the options as an object.')
-  const { filters = {}, facets = [], limit = 10, offset = 0, mode = 'any', sort } = options
+  const {
+    filters = {},
+    facets = [],
+    limit = 10,
+    offset = 0,
+    mode = 'any',
+    minimumMatch = 1,
+    sort,
+  } = options
   if (mode !== 'any' && mode !== 'all') throw invalid("mode must be 'any' or 'all'.")
   return {
     mode,
+    minimumMatch: whole(minimumMatch, 'minimumMatch', MAX_QUERY_UNITS),
     facets: known(facets, definition.facets, 'facets'),
     filters: filterValues(filters, definition.filters),
     limit: whole(limit, 'limit', MAX_LIMIT),
