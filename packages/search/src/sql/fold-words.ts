@@ -1,0 +1,12 @@
+import { defineStatement, type Statement } from '@howdah/core'
+
+/** Log rows that one fold adds up at most: each is a statement that wrote, or a part of one. */
+const MAX_ROWS = 500
+
+/** Adds up the oldest of what writers noted, and answers how many log rows it was. */
+export const foldWords: (schema: string, index: number) => Statement<{ folded: number }> =
+  defineStatement(
+    'search.fold-words',
+    (s) => /* sql */ `select ${s}.search_fold($1::int, ${MAX_ROWS}) as folded`,
+    (index) => [index],
+  )
