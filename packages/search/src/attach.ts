@@ -7,6 +7,7 @@
  */
 import type { Database, HowdahError, Queryable } from '@howdah/core'
 import { type SearchErrorCode, searchError } from './errors.js'
+import type { Language } from './language/language.js'
 import { fingerprint, indexNames, TRIGGER_EVENTS, tableOf, triggerName } from './names.js'
 import type { Definition } from './options.js'
 import { buildIndex, dropGeneration, dropTriggers } from './sql/build-index.js'
@@ -14,6 +15,7 @@ import { describeTable, type TableRow } from './sql/describe-table.js'
 import { findIndex, type IndexRow } from './sql/find-index.js'
 import { findLanguage } from './sql/find-language.js'
 import { findRelation } from './sql/find-relation.js'
+import { forgetIndex } from './sql/forget-index.js'
 import { lockIndex } from './sql/lock-index.js'
 import { registerIndex } from './sql/register-index.js'
 import { unregisterIndex } from './sql/unregister-index.js'
@@ -26,7 +28,7 @@ export function triggerNames(schema: string, index: string): string[] {
 /**
  * Attaches the index unless it is; with `rebuild`, builds it anew also when it is.
  *
- * @throws {@link HowdahError} SEARCH_UNKNOWN_TABLE, SEARCH_UNKNOWN_COLUMN, SEARCH_UNKNOWN_LANGUAGE, SEARCH_KEY_NOT_UNIQUE,
+ * @throws {@link HowdahError} SEARCH_UNKNOWN_TABLE, SEARCH_UNKNOWN_COLUMN, SEARCH_UNKNOWN_LANGUAGE, SEARCH_NO_UNACCENT, SEARCH_KEY_NOT_UNIQUE,
  * SEARCH_DEFINITION_CHANGED
  */
 export async function attach(
@@ -50,7 +52,8 @@ export async function attach(
       await leaveTable(db, name, known.relation, tx)
     }
     const names = indexNames(db.schema, id, generation)
-    await runAll(tx, buildIndex({ schema: db.schema, id, definition, names }))
+    const { language } = table
+    await runAll(tx, buildIndex({ schema: db.schema, id, definition, names, language }))
     if (known !== undefined) {
       await runAll(tx, dropGeneration(indexNames(db.schema, id, known.generation)))
     }
@@ -67,21 +70,28 @@ export async function detach(db: Database, definition: Definition): Promise<void
     await leaveTable(db, name, known.relation, tx)
     const names = indexNames(db.schema, known.id, known.generation)
     await runAll(tx, [...dropGeneration(names), `drop function if exists ${names.changed}()`])
+    await db.query(forgetIndex(db.schema, known.id), tx)
     await db.query(unregisterIndex(db.schema, name), tx)
   })
+}
+
+/** The application's table, and how its texts become words. */
+export interface DescribedTable extends TableRow {
+  readonly language: Language
 }
 
 /**
  * Reads the application's table and checks that the index can live on it.
  *
- * @throws {@link HowdahError} SEARCH_UNKNOWN_TABLE, SEARCH_UNKNOWN_COLUMN, SEARCH_UNKNOWN_LANGUAGE, SEARCH_KEY_NOT_UNIQUE
+ * @throws {@link HowdahError} SEARCH_UNKNOWN_TABLE, SEARCH_UNKNOWN_COLUMN, SEARCH_UNKNOWN_LANGUAGE, SEARCH_NO_UNACCENT,
+ * SEARCH_KEY_NOT_UNIQUE
  */
 export async function describe(
   db: Database,
   definition: Definition,
   client?: Queryable,
-): Promise<TableRow> {
-  const { table, key, language } = definition
+): Promise<DescribedTable> {
+  const { table, key, language: config } = definition
   const [found] = await db.query(describeTable(db.schema, table, key), client)
   if (found === undefined || (found.kind !== 'r' && found.kind !== 'p')) {
     throw searchError(
@@ -108,14 +118,21 @@ export async function describe(
       `The column '${key}' must be a primary key by itself, or have a unique index of its own that is not deferrable.`,
     )
   }
-  const languages = await db.query(findLanguage(db.schema, language), client)
-  if (languages.length === 0) {
+  const [language] = await db.query(findLanguage(db.schema, config), client)
+  if (language === undefined) {
     throw searchError(
       'SEARCH_UNKNOWN_LANGUAGE',
-      `There is no text search configuration '${language.schema}.${language.name}'. See \\dF in psql for those there are.`,
+      `There is no text search configuration '${config.schema}.${config.name}'. See \\dF in psql for those there are.`,
     )
   }
-  return found
+  if (definition.unaccent && language.unaccent === null) {
+    throw searchError(
+      'SEARCH_NO_UNACCENT',
+      'The extension unaccent is not installed in this database. Run `create extension unaccent`, or leave out the option.',
+    )
+  }
+  const unaccent = definition.unaccent ? (language.unaccent ?? undefined) : undefined
+  return { ...found, language: { config, unaccent } }
 }
 
 /** Whether nobody has taken the table or the triggers from under the index. */

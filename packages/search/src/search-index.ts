@@ -1,15 +1,20 @@
 import { Database, type Statement, sqlState, type TransactionHandle, tracer } from '@howdah/core'
 import { attach, definitionChanged, describe, detach, triggerNames } from './attach.js'
+import { SearchRules } from './curation/search-rules.js'
 import { searchError } from './errors.js'
+import { highlightPage } from './highlight/highlight-page.js'
 import { migrations } from './migrations/migrations.js'
 import { fingerprint, type IndexNames, indexNames } from './names.js'
-import { type Definition, resolveDefinition, type SearchIndexOptions } from './options.js'
-import { parseQuery, type QueryUnit } from './parse-query.js'
+import { type Definition, fieldsOf, resolveDefinition, type SearchIndexOptions } from './options.js'
+import type { Correction, QueryPlan } from './query/query-plan.js'
+import { QueryPlanner } from './query/query-planner.js'
 import { resolveRequest, type SearchOptions, type SearchRequest } from './search-request.js'
 import type { ColumnType } from './sql/describe-table.js'
 import { findIndex, type IndexRow } from './sql/find-index.js'
+import { foldWords } from './sql/fold-words.js'
 import { readStatus } from './sql/read-status.js'
 import { type SearchRow, type SearchValues, searchDocuments } from './sql/search-documents.js'
+import { type Suggestion, type SuggestOptions, suggest } from './vocabulary/suggest.js'
 
 /** One row that was found. */
 export interface SearchHit<Row> {
@@ -19,6 +24,8 @@ export interface SearchHit<Row> {
   readonly score: number
   /** The row as it is now, as PostgreSQL's `to_jsonb` gives it: times are strings, and numbers beyond 2^53 lose digits. */
   readonly row: Row
+  /** With `highlight`: fields as HTML, escaped, with marks around what was found. */
+  readonly highlights?: Readonly<Record<string, string>>
 }
 
 /** How often a value occurs among everything that matches. */
@@ -34,6 +41,10 @@ export interface SearchResult<Row> {
   readonly hits: readonly SearchHit<Row>[]
   /** For each facet that was asked for its values, the most frequent first, at most 100. */
   readonly facets: Readonly<Record<string, readonly FacetValue[]>>
+  /** Words that no row has, or hardly one, with the words that were searched besides. */
+  readonly corrections: readonly Correction[]
+  /** The query with its corrections put in; undefined where there are none. */
+  readonly didYouMean: string | undefined
 }
 
 /** How an index stands. */
@@ -48,6 +59,8 @@ export interface SearchIndexStatus {
 /** What this process knows of the attached index, until it finds it changed. */
 interface Attached {
   readonly names: IndexNames
+  readonly id: number
+  readonly planner: QueryPlanner
   readonly types: Readonly<Record<string, ColumnType>>
   readonly statements: Map<string, (values: SearchValues) => Statement<SearchRow>>
 }
@@ -87,6 +100,8 @@ export class SearchIndex<Row = Record<string, unknown>> {
   readonly #db: Database
   readonly #definition: Definition
   #attached: Promise<Attached> | undefined
+  /** Synonyms, stop words, and results that are pinned or hidden. */
+  readonly rules: SearchRules
   #closed = false
 
   /**
@@ -96,6 +111,10 @@ export class SearchIndex<Row = Record<string, unknown>> {
   constructor(name: string, options: SearchIndexOptions) {
     this.#definition = resolveDefinition(name, options)
     this.#db = Database.from(options.pool)
+    this.rules = new SearchRules(this.#db, async () => {
+      await this.#ready()
+      return (await this.#find()).id
+    })
   }
 
   /**
@@ -108,7 +127,10 @@ export class SearchIndex<Row = Record<string, unknown>> {
    * @throws {@link HowdahError} SEARCH_DEFINITION_CHANGED when the index is there with other fields
    */
   attach(): Promise<void> {
-    return this.#change(() => attach(this.#db, this.#definition))
+    return this.#change(async () => {
+      await attach(this.#db, this.#definition)
+      await this.#fold()
+    })
   }
 
   /**
@@ -118,7 +140,10 @@ export class SearchIndex<Row = Record<string, unknown>> {
    * @throws {@link HowdahError} as {@link SearchIndex.attach}, except SEARCH_DEFINITION_CHANGED
    */
   rebuild(): Promise<void> {
-    return this.#change(() => attach(this.#db, this.#definition, { rebuild: true }))
+    return this.#change(async () => {
+      await attach(this.#db, this.#definition, { rebuild: true })
+      await this.#fold()
+    })
   }
 
   /** Removes the index, its tables and its triggers. Does nothing when it is not there. */
@@ -127,7 +152,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
   }
 
   /**
-   * Finds rows by words, `"phrases"`, `-excluded` words, `prefix*` and `OR`, the best first. An empty query finds everything.
+   * Finds rows by words, `"phrases"`, `-excluded` words, `field:word`, `prefix*` and `OR`, the best first. An empty query finds everything.
    * No query is an error; of a very long one the first 4096 characters and 64 words are read.
    *
    * @throws {@link HowdahError} SEARCH_INVALID_QUERY when an option does not fit the index or a filter its column
@@ -144,15 +169,30 @@ export class SearchIndex<Row = Record<string, unknown>> {
           throw searchError('SEARCH_INVALID_QUERY', 'The query must be a string.')
         }
         const request = resolveRequest(this.#definition, options)
-        const units = parseQuery(query, request.mode)
-        const find = async () => {
-          const statement = this.#statement(await this.#known(), units, request)
-          return this.#db.query(statement(values(units, request)), options.client)
-        }
-        const [row] = await this.#again(find, options.client === undefined)
-        return result<Row>(row as SearchRow, this.#definition, request)
+        const find = () => this.#search(query, request, options.client)
+        return await this.#again(find, options.client === undefined)
       },
     )
+  }
+
+  /**
+   * Completes the last word of what somebody has typed so far from the words of the rows, the most frequent first, or corrects it where no word
+   * begins so. Words of new rows are suggested after the next {@link SearchIndex.maintain}.
+   *
+   * @throws {@link HowdahError} SEARCH_INVALID_QUERY, SEARCH_NOT_ATTACHED, SEARCH_DEFINITION_CHANGED
+   */
+  suggest(typed: string, options: SuggestOptions = {}): Promise<Suggestion[]> {
+    const find = async () => {
+      const { id, planner } = await this.#known()
+      return suggest(this.#db, planner.lexemes, { index: id, tenant: '' }, typed, options)
+    }
+    return this.#again(find, options.client === undefined)
+  }
+
+  /** Adds up what writers noted for the vocabulary. Call it now and then, in any process; writers and searches go on. */
+  async maintain(): Promise<void> {
+    await this.#ready()
+    await this.#fold()
   }
 
   /** Tells how many rows are indexed, which only in part, and what went wrong. */
@@ -180,6 +220,34 @@ export class SearchIndex<Row = Record<string, unknown>> {
   /** Closes at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  async #search(
+    query: string,
+    request: SearchRequest,
+    client: TransactionHandle | undefined,
+  ): Promise<SearchResult<Row>> {
+    const attached = await this.#known()
+    const { mode, fuzzy, prefix, highlight } = request
+    const { planner } = attached
+    const plan = await planner.plan(query, { mode, fuzzy, prefix, tenant: '', client })
+    const statement = this.#statement(attached, plan, request)
+    const [row] = await this.#db.query(statement(values(plan, request)), client)
+    const { hits, ...found } = result<Row>(row as SearchRow, this.#definition, request)
+    const { corrections, didYouMean } = plan
+    if (highlight === undefined) return { ...found, hits, corrections, didYouMean }
+    const page = hits.map((hit) => hit.row as Record<string, unknown>)
+    const shown = await highlightPage(page, plan, highlight, planner.lexemes, client)
+    const marked = hits.map((hit, at) => ({ ...hit, highlights: shown[at] ?? {} }))
+    return { ...found, hits: marked, corrections, didYouMean }
+  }
+
+  async #fold(): Promise<void> {
+    const { id } = await this.#find()
+    for (;;) {
+      const [row] = await this.#db.query(foldWords(this.#db.schema, id))
+      if ((row?.folded ?? 0) === 0) return
+    }
   }
 
   async #change(change: () => Promise<void>): Promise<void> {
@@ -227,13 +295,15 @@ export class SearchIndex<Row = Record<string, unknown>> {
     const known = await this.#find()
     if (known.definition !== fingerprint(this.#definition))
       throw definitionChanged(this.#definition.name)
-    const { columns } = await describe(this.#db, this.#definition)
+    const { columns, language } = await describe(this.#db, this.#definition)
     const names = indexNames(this.#db.schema, known.id, known.generation)
-    return { names, types: columns, statements: new Map() }
+    const fields = fieldsOf(this.#definition)
+    const planner = new QueryPlanner(this.#db, { id: known.id, language, fields })
+    return { names, id: known.id, planner, types: columns, statements: new Map() }
   }
 
-  #statement(attached: Attached, units: readonly QueryUnit[], request: SearchRequest) {
-    const ranked = units.some((unit) => !unit.excluded)
+  #statement(attached: Attached, plan: QueryPlan, request: SearchRequest) {
+    const ranked = !plan.blank
     const sort = request.sort ?? (ranked ? [] : this.#definition.sort)
     const variant = JSON.stringify([ranked, sort])
     let statement = attached.statements.get(variant)
@@ -275,16 +345,16 @@ export class SearchIndex<Row = Record<string, unknown>> {
   }
 }
 
-function values(units: readonly QueryUnit[], request: SearchRequest): SearchValues {
+function values(plan: QueryPlan, request: SearchRequest): SearchValues {
   const { limit, offset, facets, filters } = request
-  return { units, limit, offset, facets, filters }
+  return { plan, limit, offset, facets, filters }
 }
 
 function result<Row>(
   row: SearchRow,
   { facets }: Definition,
   request: SearchRequest,
-): SearchResult<Row> {
+): Pick<SearchResult<Row>, 'total' | 'hits' | 'facets'> {
   const counted = facets.flatMap((column, at) =>
     request.facets.includes(column) ? [[column, row.facets[at] ?? []] as const] : [],
   )

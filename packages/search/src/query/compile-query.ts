@@ -22,6 +22,8 @@ export interface Findings {
   readonly completions: ReadonlyMap<string, readonly string[]>
 }
 
+const MAX_BEGINNING = 200
+
 const NOTHING: AnalysisRow = { lexemes: [], words: [] }
 
 /** Makes branches of groups of a query's tree. */
@@ -52,7 +54,14 @@ export function compileExcluded(tree: QueryTree, { analyses }: Findings): Exclud
 
 /** The beginning that a clause such as `pre*` names: its last word, as the vocabulary would have it. */
 export function beginningOf(text: string, { words }: AnalysisRow): string {
-  return words.at(-1) ?? text.toLowerCase()
+  // A lexeme has at most 2 kB.
+  return (
+    words.at(-1) ??
+    text
+      .toLowerCase()
+      .slice(0, MAX_BEGINNING)
+      .replace(/\p{Surrogate}/gu, '')
+  )
 }
 
 /** Groups with whether they came from a plain word, which rules may change. */

@@ -1,6 +1,8 @@
 import { ident, literal } from '@howdah/core'
-import { type IndexNames, languageOf, TRIGGER_EVENTS, tableOf, triggerName } from '../names.js'
+import { configOf, indexedText, type Language } from '../language/language.js'
+import { type IndexNames, TRIGGER_EVENTS, tableOf, triggerName } from '../names.js'
 import type { Definition } from '../options.js'
+import { noteWords, voidWords } from './note-words.js'
 
 /**
  * Settings under which a value has one form as text, whoever writes it: the documents' keys are text.
@@ -23,6 +25,7 @@ export interface Build {
   readonly id: number
   readonly definition: Definition
   readonly names: IndexNames
+  readonly language: Language
 }
 
 /**
@@ -47,6 +50,8 @@ export function buildIndex(build: Build): string[] {
     )`,
     insertDocuments(build, rows(definition, table)),
     `insert into ${names.statistics} select count(*), ${SUMS} from ${names.documents}`,
+    voidWords(schema, build.id),
+    note(build, [[1, rows(definition, table)]]),
     `create index ${names.documentsIndex} on ${names.documents}
       using gin (document) with (fastupdate = off)`,
     `analyze ${names.documents}`,
@@ -83,12 +88,12 @@ function rows(definition: Definition, from: string): string {
   return `select ${key}::text collate "C" as key, ${texts.join(', ')} from ${from} r where ${key} is not null`
 }
 
-function insertDocuments({ schema, definition, names }: Build, from: string): string {
+function insertDocuments({ schema, names, language }: Build, from: string): string {
   return `insert into ${names.documents} (key, document, ${LENGTHS.join(', ')}, problem)
     select fresh.key, made.document, ${LENGTHS.map((length) => `made.${length}`).join(', ')}, made.problem
     from (${from}) fresh
     cross join lateral ${schema}.search_document(
-      ${languageOf(definition)}, fresh.a, fresh.b, fresh.c, fresh.d) made`
+      ${configOf(language)}, ${['a', 'b', 'c', 'd'].map((letter) => indexedText(schema, language, `fresh.${letter}`)).join(', ')}) made`
 }
 
 function trigger({ schema, definition, names }: Build, event: (typeof TRIGGER_EVENTS)[number]) {
@@ -124,15 +129,22 @@ begin
     when 'INSERT' then
       ${removeDocuments(names, fresh)};
       ${countInserted(build, fresh)};
+      ${note(build, [[1, fresh]])};
     when 'UPDATE' then
       ${removeDocuments(names, `(${changed}) union all ((${old}) except (${fresh}))`)};
       ${countInserted(build, changed)};
+      ${note(build, [
+        [1, changed],
+        [-1, `(${old}) except (${fresh})`],
+      ])};
     when 'DELETE' then
       ${removeDocuments(names, old)};
       ${countInserted(build, undefined)};
+      ${note(build, [[-1, old]])};
     else
       ${removeDocuments(names, undefined)};
       ${countInserted(build, undefined)};
+      ${voidWords(schema, id)};
   end case;
   if minus.documents <> 0 or plus.documents <> 0 then
     insert into ${names.statistics} values (plus.documents - minus.documents,
@@ -163,6 +175,18 @@ end`
     language plpgsql security definer
     set search_path = pg_catalog, pg_temp ${CANONICAL.map((setting) => `set ${setting}`).join(' ')}
     as ${literal(body)}`
+}
+
+/** Notes the words of documents that came or went for the vocabulary. */
+function note(
+  { schema, id, language }: Build,
+  documents: readonly (readonly [sign: 1 | -1, from: string])[],
+): string {
+  const texts = documents.map(
+    ([sign, from]) =>
+      `select concat_ws(E'\\n', a, b, c, d) as text, ${sign} as sign, '' as tenant from (${from}) r`,
+  )
+  return noteWords(schema, { index: id, language, from: texts.join(' union all ') })
 }
 
 function removeDocuments(names: IndexNames, from: string | undefined): string {

@@ -1,7 +1,8 @@
 import { ident, literal, type Statement, statementName } from '@howdah/core'
-import { type IndexNames, languageOf, tableOf } from '../names.js'
+import { type IndexNames, tableOf } from '../names.js'
 import type { Definition, Sorting } from '../options.js'
-import type { QueryUnit } from '../parse-query.js'
+import { unwantedQuery, wantedQuery } from '../query/plan-query.js'
+import { type QueryPlan, type Term, termQuery } from '../query/query-plan.js'
 import type { ColumnType } from './describe-table.js'
 
 /** BM25's constants, as Lucene has them. */
@@ -10,6 +11,8 @@ const B = 0.75
 /** Different words of a query that are ranked by; further ones still match. */
 const MAX_TERMS = 64
 const MAX_FACET_VALUES = 100
+/** Parameters before those of the filters. */
+const FIXED = 9
 
 /** What a search statement is made for: one text for each, whatever the values are. */
 export interface SearchShape {
@@ -25,7 +28,7 @@ export interface SearchShape {
 
 /** Values of one search. */
 export interface SearchValues {
-  readonly units: readonly QueryUnit[]
+  readonly plan: QueryPlan
   readonly limit: number
   readonly offset: number
   readonly facets: readonly string[]
@@ -53,21 +56,58 @@ export function searchDocuments(
 ): (values: SearchValues) => Statement<SearchRow> {
   const text = render(shape)
   const name = statementName('search.search', text)
-  return ({ units, limit, offset, facets, filters }) => ({
-    name,
-    text,
-    values: [
-      units.map((unit) => unit.text),
-      units.map((unit) => unit.prefix),
-      units.map((unit) => unit.excluded),
-      units.map((unit) => unit.branch),
-      limit,
-      offset,
-      ...filters,
-      // A parameter that the text does not use would be an error.
-      ...(shape.definition.facets.length > 0 ? [facets] : []),
-    ],
-  })
+  const labelsOf = (field: string) => {
+    const at = shape.definition.classes.findIndex(({ columns }) => columns.includes(field))
+    return 'ABCD'.charAt(at)
+  }
+  return ({ plan, limit, offset, facets, filters }) => {
+    const terms = rankedTerms(plan)
+    return {
+      name,
+      text,
+      values: [
+        wantedQuery(plan, labelsOf) ?? null,
+        unwantedQuery(plan, labelsOf) ?? null,
+        terms.map(({ query }) => query),
+        terms.map(({ kind }) => kind),
+        terms.map(({ weight }) => weight),
+        limit,
+        offset,
+        plan.pinned,
+        plan.hidden,
+        ...filters,
+        // A parameter that the text does not use would be an error.
+        ...(shape.definition.facets.length > 0 ? [facets] : []),
+      ],
+    }
+  }
+}
+
+/** A word (kind 1) or a beginning (kind 2) with the sum of what it counts. */
+interface RankedTerm {
+  readonly query: string
+  readonly kind: 1 | 2
+  readonly weight: number
+}
+
+function rankedTerms({ branches }: QueryPlan): RankedTerm[] {
+  const terms = new Map<string, RankedTerm>()
+  const add = (term: Term, kind: 1 | 2, weight: number) => {
+    const query = termQuery(term)
+    terms.set(query, { query, kind, weight: weight + (terms.get(query)?.weight ?? 0) })
+  }
+  for (const { alternatives } of branches.flat()) {
+    const beginning = alternatives.find(({ term }) => term.kind === 'prefix')
+    if (beginning !== undefined) add(beginning.term, 2, 1)
+    else {
+      for (const { term, weight } of alternatives) {
+        const lexemes = term.kind === 'phrase' ? term.steps.flatMap((step) => step.lexemes) : []
+        if (term.kind === 'word') add(term, 1, weight)
+        for (const lexeme of lexemes) add({ kind: 'word', lexeme }, 1, weight)
+      }
+    }
+  }
+  return [...terms.values()].slice(0, MAX_TERMS)
 }
 
 function render(shape: SearchShape): string {
@@ -80,6 +120,7 @@ function render(shape: SearchShape): string {
     ...sort.map(({ column }, at) => `t.${ident(column)} as sort_${at}`),
   ]
   const order = [
+    `array_position($8::text[], key collate "default")`,
     ...sort.map(({ order }, at) => `sort_${at} ${order} nulls last`),
     ...(sort.length === 0 ? ['score desc'] : []),
     'key',
@@ -88,32 +129,24 @@ function render(shape: SearchShape): string {
     ? 'd.document @@ (select wanted from goal)'
     : 'coalesce(not d.document @@ (select unwanted from goal), true)'
   return /* sql */ `
-    with unit as materialized (
-      select u.*, ${shape.schema}.search_unit(${languageOf(definition)}, u.words, u.prefix) as q
-      from unnest($1::text[], $2::boolean[], $3::boolean[], $4::int[])
-        with ordinality as u(words, prefix, excluded, branch, n)
+    with typed as materialized (
+      select u.q::tsquery as q, u.kind, u.weight
+      from unnest($3::text[], $4::int[], $5::double precision[]) u(q, kind, weight)
     ), goal as materialized (
-      select w.wanted && coalesce(!!x.unwanted, '') as wanted, x.unwanted
-      from (
-        select string_agg(branch, ' | ')::tsquery as wanted
-        from (
-          select '(' || string_agg('(' || q::text || ')', ' & ') || ')' as branch
-          from unit where not excluded and numnode(q) > 0 group by unit.branch
-        ) b
-      ) w, (
-        select string_agg('(' || q::text || ')', ' | ')::tsquery as unwanted
-        from unit where excluded and numnode(q) > 0
-      ) x
+      select $1::text::tsquery && coalesce(!!$2::text::tsquery, '') as wanted, $2::text::tsquery as unwanted
     )${ranked ? termTables(shape) : ''},
     matched as materialized (
       select d.key, ${ranked ? score(definition) : '0::double precision'} as score
         ${columns.map((column) => `, ${column}`).join('')}
       from ${names.documents} d
       join ${table} t on ${key} = d.key::${keyType}
-      where ${[matches, ...definition.filters.map((column, at) => filter(column, at, types))].join('\n        and ')}
+      where ${[
+        `(${matches} or d.key = any ($8::text[])) and d.key <> all ($9::text[])`,
+        ...definition.filters.map((column, at) => filter(column, at, types)),
+      ].join('\n        and ')}
     ), page as materialized (
       select key, score, row_number() over (order by ${order}) as place
-      from matched order by ${order} limit $5::int offset $6::int
+      from matched order by ${order} limit $6::int offset $7::int
     )
     select (select count(*)::text from matched) as total,
       (select coalesce(json_agg(json_build_object(
@@ -123,18 +156,12 @@ function render(shape: SearchShape): string {
 }
 
 /** The words to rank by, with how rare each is, over the whole index. */
-function termTables({ schema, definition, names }: SearchShape): string {
+function termTables({ definition, names }: SearchShape): string {
   const lengths = definition.classes
     .map(({ weight }, at) => `${weight} * sum(length_${'abcd'[at]})`)
     .join(' + ')
   return `, term as materialized (
-      (select min(u.n) as n, 1 as kind, (${schema}.search_quote(w.lexeme))::tsquery as q,
-        sum(cardinality(w.positions))::double precision as times
-      from unit u cross join lateral unnest(to_tsvector(${languageOf(definition)}, u.words)) w
-      where not u.excluded and not u.prefix
-      group by w.lexeme order by 1, w.lexeme limit ${MAX_TERMS})
-      union all
-      select n, 2, q, 1 from unit where prefix and not excluded and numnode(q) > 0
+      select q, kind, weight as times from typed
     ), statistic as materialized (
       select sum(documents)::double precision as documents,
         (${lengths})::double precision / nullif(sum(documents), 0)::double precision as length
@@ -177,7 +204,7 @@ function countOf(at: number, classes: number): string {
 }
 
 function filter(column: string, at: number, types: SearchShape['types']): string {
-  const parameter = `$${at + 7}::text[]`
+  const parameter = `$${at + FIXED + 1}::text[]`
   const { type, element } = types[column] as ColumnType
   const name = `t.${ident(column)}`
   const equal =
@@ -189,7 +216,7 @@ function filter(column: string, at: number, types: SearchShape['types']): string
 }
 
 function facet({ definition, types }: SearchShape, column: string, at: number): string {
-  const asked = `$${definition.filters.length + 7}::text[]`
+  const asked = `$${definition.filters.length + FIXED + 1}::text[]`
   const isArray = (types[column] as ColumnType).element !== null
   const from = isArray
     ? `matched cross join lateral unnest(facet_${at}) as one(value)`

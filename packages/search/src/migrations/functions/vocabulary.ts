@@ -12,6 +12,9 @@ const SHORTEST = 3
 /** A word in at most so many documents may be an error itself. */
 const RARE = 3
 
+/** A fold stops when it has so many words, for it holds up the next one. */
+const FOLD_WORDS = 20_000
+
 /** Functions that look words up plan once, for a table of any size: while it is small, the planner would settle on reading all of it. */
 const LOOK_UP =
   'language plpgsql stable set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off'
@@ -86,7 +89,10 @@ declare
   folded int;
 begin
   if not pg_try_advisory_xact_lock(hashtext(${literal(`${s}.search_fold`)}), _index) then return 0; end if;
-  select max(id) into upto from (select id from ${s}.search_word_log where index_id = _index order by id limit _max) oldest;
+  select max(id) into upto
+  from (select id, sum(coalesce(cardinality(words), 0)) over (order by id) - coalesce(cardinality(words), 0) as before
+    from (select id, words from ${s}.search_word_log where index_id = _index order by id limit _max) oldest) counted
+  where before < ${FOLD_WORDS};
   if upto is null then return 0; end if;
   select max(id) into void from ${s}.search_word_log where index_id = _index and id <= upto and words is null;
   if void is not null then
