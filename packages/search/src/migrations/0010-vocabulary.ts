@@ -6,7 +6,8 @@ import { vocabularyFunctions } from './functions/vocabulary.js'
  * The words of the documents, unstemmed, with how many documents have them: what typing errors are corrected to and beginnings completed to.
  *
  * - An index has a vocabulary for each tenant, or one for the tenant ''.
- * - `search_word_log` is what writers noted and is not yet added up: words with how many documents more have them, or fewer.
+ * - `search_word_log` is what writers noted and is not yet added up: the words of a document that came (sign 1) or went (-1), or, from
+ *   filling an index, words with how many documents have them.
  * - `search_error_word` stands apart from `search_word`, so that a count that changes touches no index.
  */
 export const vocabulary: Migration = {
@@ -36,6 +37,7 @@ export const vocabulary: Migration = {
       index_id int not null,
       id bigint not null generated always as identity,
       tenant text collate "C" not null,
+      sign int,
       words text[],
       counts int[],
       primary key (index_id, id)
@@ -48,8 +50,9 @@ export const vocabulary: Migration = {
     `drop function ${s}.search_completions(int, text, int)`,
     `drop function ${s}.search_near(int, text, int)`,
     `drop function ${s}.search_deletes(int, text, int)`,
-    `drop function ${s}.search_words(text)`,
     `drop function ${s}.search_tokens(text)`,
+    `drop function ${s}.search_is_word(text)`,
+    `drop function ${s}.search_lexemes(text)`,
     `drop function ${s}.search_text(text)`,
     `drop table ${s}.search_word_log`,
     `drop table ${s}.search_error_word`,

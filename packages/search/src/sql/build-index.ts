@@ -2,7 +2,7 @@ import { ident, literal } from '@howdah/core'
 import { configOf, indexedText, type Language } from '../language/language.js'
 import { type IndexNames, TRIGGER_EVENTS, tableOf, triggerName } from '../names.js'
 import type { Definition } from '../options.js'
-import { noteWords, voidWords } from './note-words.js'
+import { countWords, type NotedTexts, noteWords, voidWords } from './note-words.js'
 
 /**
  * Settings under which a value has one form as text, whoever writes it: the documents' keys are text.
@@ -51,7 +51,7 @@ export function buildIndex(build: Build): string[] {
     insertDocuments(build, rows(definition, table)),
     `insert into ${names.statistics} select count(*), ${SUMS} from ${names.documents}`,
     voidWords(schema, build.id),
-    note(build, [[1, rows(definition, table)]]),
+    countWords(schema, noted(build, [[1, rows(definition, table)]])),
     `create index ${names.documentsIndex} on ${names.documents}
       using gin (document) with (fastupdate = off)`,
     `analyze ${names.documents}`,
@@ -129,18 +129,21 @@ begin
     when 'INSERT' then
       ${removeDocuments(names, fresh)};
       ${countInserted(build, fresh)};
-      ${note(build, [[1, fresh]])};
+      ${noteWords(schema, noted(build, [[1, fresh]]))};
     when 'UPDATE' then
       ${removeDocuments(names, `(${changed}) union all ((${old}) except (${fresh}))`)};
       ${countInserted(build, changed)};
-      ${note(build, [
-        [1, changed],
-        [-1, `(${old}) except (${fresh})`],
-      ])};
+      ${noteWords(
+        schema,
+        noted(build, [
+          [1, changed],
+          [-1, `(${old}) except (${fresh})`],
+        ]),
+      )};
     when 'DELETE' then
       ${removeDocuments(names, old)};
       ${countInserted(build, undefined)};
-      ${note(build, [[-1, old]])};
+      ${noteWords(schema, noted(build, [[-1, old]]))};
     else
       ${removeDocuments(names, undefined)};
       ${countInserted(build, undefined)};
@@ -177,16 +180,16 @@ end`
     as ${literal(body)}`
 }
 
-/** Notes the words of documents that came or went for the vocabulary. */
-function note(
-  { schema, id, language }: Build,
+/** Documents whose words came or went. */
+function noted(
+  { id, language }: Build,
   documents: readonly (readonly [sign: 1 | -1, from: string])[],
-): string {
+): NotedTexts {
   const texts = documents.map(
     ([sign, from]) =>
       `select concat_ws(E'\\n', a, b, c, d) as text, ${sign} as sign, '' as tenant from (${from}) r`,
   )
-  return noteWords(schema, { index: id, language, from: texts.join(' union all ') })
+  return { index: id, language, from: texts.join(' union all ') }
 }
 
 function removeDocuments(names: IndexNames, from: string | undefined): string {

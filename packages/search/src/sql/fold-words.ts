@@ -1,7 +1,7 @@
 import { defineStatement, type Statement } from '@howdah/core'
 
-/** Log rows that one fold adds up at most: each is a statement that wrote, or a part of one. */
-const MAX_ROWS = 500
+/** Log rows that one fold adds up at most: most are of one document. */
+const MAX_ROWS = 2000
 
 /** Adds up the oldest of what writers noted, and answers how many log rows it was. */
 export const foldWords: (schema: string, index: number) => Statement<{ folded: number }> =

@@ -13,7 +13,7 @@ const SHORTEST = 3
 const RARE = 3
 
 /** A fold stops when it has so many words, for it holds up the next one. */
-const FOLD_WORDS = 20_000
+const FOLD_WORDS = 100_000
 
 /** Functions that look words up plan once, for a table of any size: while it is small, the planner would settle on reading all of it. */
 const LOOK_UP =
@@ -104,12 +104,12 @@ begin
   select distinct index_id, tenant from ${s}.search_word_log where index_id = _index and id <= upto
   on conflict do nothing;
   with taken as (
-    delete from ${s}.search_word_log where index_id = _index and id <= upto returning tenant, words, counts
+    delete from ${s}.search_word_log where index_id = _index and id <= upto returning tenant, words, counts, sign
   ), changed as materialized (
-    select v.id, n.word, sum(n.count)::int as count
+    select v.id, n.word, sum(coalesce(n.count, t.sign))::int as count
     from taken t join ${s}.search_vocabulary v on v.index_id = _index and v.tenant = t.tenant
     cross join unnest(t.words, t.counts) as n(word, count)
-    group by v.id, n.word having sum(n.count) <> 0
+    group by v.id, n.word having sum(coalesce(n.count, t.sign)) <> 0 and ${s}.search_is_word(n.word)
   ), known as materialized (
     select c.*, w.documents from changed c
     left join ${s}.search_word w on w.vocabulary = c.id and w.word = c.word
