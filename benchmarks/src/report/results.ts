@@ -101,8 +101,12 @@ function bestRounds(
   )
 }
 
-/** The line that tools read: each figure is ours over the first peer, or over the one it names. */
-export function jsonLine({ suite, scenarios }: Pick<SuiteResult, 'suite' | 'scenarios'>): string {
+/** The line that tools read: each figure is ours over the first peer, or over the one it names, or a number of ours. */
+export function jsonLine({
+  suite,
+  scenarios,
+  measures = [],
+}: Pick<SuiteResult, 'suite' | 'scenarios'> & Partial<SuiteResult>): string {
   const all = scenarios.flatMap(({ figure, figures, contenders }) => {
     const over = (peer: ContenderResult | undefined) =>
       Math.round((peer?.oursOverThis.median ?? Number.NaN) * 1000) / 1000
@@ -111,5 +115,6 @@ export function jsonLine({ suite, scenarios }: Pick<SuiteResult, 'suite' | 'scen
     )
     return [[figure, over(contenders[1])] as const, ...named]
   })
-  return JSON.stringify({ suite, figures: Object.fromEntries(all) })
+  const own = measures.map(({ figure, value }) => [figure, Math.round(value.median * 1000) / 1000])
+  return JSON.stringify({ suite, figures: Object.fromEntries([...all, ...own]) })
 }

@@ -5,5 +5,16 @@ import { lanes } from './lanes.js'
 import { pubsub } from './pubsub.js'
 import { queue } from './queue.js'
 import { queueFlat } from './queue-flat.js'
+import { relevance } from './relevance.js'
+import { searchVocabulary } from './search-vocabulary.js'
 
-export const suites: readonly Suite[] = [core, lanes, cache, queue, queueFlat, pubsub]
+export const suites: readonly Suite[] = [
+  core,
+  lanes,
+  cache,
+  queue,
+  queueFlat,
+  pubsub,
+  searchVocabulary,
+  relevance,
+]

@@ -2,7 +2,9 @@ import type { Clause, QueryTree } from './query-tree.js'
 
 /** How much of a query is read: enough for what people type, and a hostile query costs no more. */
 export const MAX_QUERY_CHARACTERS = 4096
-export const MAX_QUERY_CLAUSES = 64
+export const MAX_QUERY_CLAUSES = 400
+/** Beginnings of words cost most; further ones are read as words. */
+export const MAX_QUERY_BEGINNINGS = 8
 
 /** Quotation marks, also those that phones put in the place of straight ones. Any of them ends a phrase. */
 const QUOTES = '"“”„«»'
@@ -22,6 +24,7 @@ export function parseQuery(query: string, fields: readonly string[]): QueryTree 
   const excluded: Clause[] = []
   let branch: Clause[] = []
   let clauses = 0
+  let beginnings = 0
   let at = 0
   while (at < text.length && clauses < MAX_QUERY_CLAUSES) {
     if (SPACE.test(text.charAt(at))) {
@@ -33,9 +36,11 @@ export function parseQuery(query: string, fields: readonly string[]): QueryTree 
     const start = minus ? at + 1 : at
     const field = fieldAt(text, start, known, longest)
     const from = field === undefined ? start : start + field.length + 1
-    const { clause, end } = clauseAt(text, from, field && known.get(field.toLowerCase()))
+    const { clause: found, end } = clauseAt(text, from, field && known.get(field.toLowerCase()))
     at = Math.max(end, at + 1)
-    if (clause === undefined) continue
+    if (found === undefined) continue
+    if (found.kind === 'prefix') beginnings++
+    const clause: Clause = beginnings > MAX_QUERY_BEGINNINGS ? asWord(found) : found
     if (!minus && field === undefined && clause.kind === 'word' && clause.text === 'OR') {
       branches.push(branch)
       branch = []
@@ -47,6 +52,10 @@ export function parseQuery(query: string, fields: readonly string[]): QueryTree 
   }
   branches.push(branch)
   return { text, branches: branches.filter(({ length }) => length > 0), excluded }
+}
+
+function asWord(clause: Clause): Clause {
+  return clause.kind === 'prefix' ? { ...clause, kind: 'word' } : clause
 }
 
 /** PostgreSQL's text holds no NUL, and no half of a pair of surrogates. */

@@ -24,6 +24,8 @@ import type { Clause, QueryTree } from './query-tree.js'
 
 /** Words that stand for a beginning: the most frequent ones. */
 const COMPLETIONS = 30
+/** Words of a query that are looked up in the vocabulary: a hostile one would have hundreds that cost most. */
+const LOOKED_UP = 128
 
 /** How a query is to be understood. */
 export interface PlanOptions {
@@ -133,7 +135,14 @@ function askedOf(
       beginnings.set(clause.text, beginningOf(clause.text, analysis))
     }
     const [word, another] = analysis.words
-    if (!fuzzy || clause.kind !== 'word' || word === undefined || another !== undefined) continue
+    if (
+      !fuzzy ||
+      words.size === LOOKED_UP ||
+      clause.kind !== 'word' ||
+      word === undefined ||
+      another !== undefined
+    )
+      continue
     // Words of no lexeme are stop words; no word is meant by them but themselves.
     const distance = analysis.lexemes.length === 0 ? 0 : maxDistance(word)
     if (distance > 0) words.set(clause.text, { word, distance })

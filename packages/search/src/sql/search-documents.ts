@@ -9,7 +9,7 @@ import type { ColumnType } from './describe-table.js'
 const K1 = 1.2
 const B = 0.75
 /** Different words of a query that are ranked by; further ones still match. */
-const MAX_TERMS = 64
+const MAX_TERMS = 400
 const MAX_FACET_VALUES = 100
 /** Parameters before those of the filters. */
 const FIXED = 9
