@@ -58,7 +58,7 @@ export async function typoRecovery(context: Context): Promise<Measure[]> {
 }
 
 async function recovery(collection: Collection, index: SearchIndex, seed: number): Promise<number> {
-  const next = random(seed)
+  const next = random(seed * 7919)
   const wrong = collection.queries.map(({ id, text }) => ({ id, text: withErrors(text, next) }))
   const clean = await mean(collection, index, collection.queries, false)
   const lost = await mean(collection, index, wrong, false)

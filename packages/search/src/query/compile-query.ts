@@ -1,7 +1,7 @@
 import type { CompiledRules } from '../curation/compiled-rules.js'
 import { addSynonyms, distinct } from '../curation/synonyms.js'
 import type { AnalysisRow } from '../sql/analyze-texts.js'
-import type { NearWord } from '../vocabulary/corrections.js'
+import type { CorrectedWord } from '../vocabulary/corrections.js'
 import type { Alternative, ExcludedTerm, Group } from './query-plan.js'
 import type { Clause, QueryTree } from './query-tree.js'
 import { stepsOf, termOf } from './steps.js'
@@ -9,15 +9,12 @@ import { stepsOf, termOf } from './steps.js'
 /** How the words of a query go together: a document has any of them, or all. */
 export type QueryMode = 'any' | 'all'
 
-/** What a correction counts, by its distance. */
-const CORRECTION_WEIGHTS = [1, 0.9, 0.8]
-
 /** What was found out about a query's texts. */
 export interface Findings {
   /** Of every text of the query, of corrections and of completions. */
   readonly analyses: ReadonlyMap<string, AnalysisRow>
   /** By the text of a word. */
-  readonly corrections: ReadonlyMap<string, readonly NearWord[]>
+  readonly corrections: ReadonlyMap<string, readonly CorrectedWord[]>
   /** By the text of a beginning: the words that begin so. */
   readonly completions: ReadonlyMap<string, readonly string[]>
 }
@@ -114,7 +111,7 @@ function compileClause(clause: Clause, mode: QueryMode, findings: Findings): Com
   const [only] = compiled
   if (only === undefined || compiled.length > 1) return compiled
   const near = findings.corrections.get(text) ?? []
-  const weightOf = (at: number) => CORRECTION_WEIGHTS[near[at]?.distance ?? 0] ?? 1
+  const weightOf = (at: number) => near[at]?.weight ?? 1
   const alternatives = [
     ...only.group.alternatives,
     ...wordsAs('completion', completions ?? [], () => 0.9, findings),

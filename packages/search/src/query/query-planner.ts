@@ -10,7 +10,7 @@ import { Lexemes } from '../language/lexemes.js'
 import type { AnalysisRow } from '../sql/analyze-texts.js'
 import { type LookUpRow, lookUp, type WordLookUp } from '../sql/look-up.js'
 import { readRules } from '../sql/read-rules.js'
-import { corrections, maxDistance, type NearWord } from '../vocabulary/corrections.js'
+import { type CorrectedWord, corrections, maxDistance } from '../vocabulary/corrections.js'
 import {
   beginningOf,
   compileBranches,
@@ -162,7 +162,7 @@ function findings(asked: Asked, row: LookUpRow): Omit<Findings, 'analyses'> {
   for (const [at, [text]] of [...asked.beginnings].entries()) {
     completions.set(text, row.completions[at]?.map(([word]) => word) ?? [])
   }
-  const corrected = new Map<string, readonly NearWord[]>()
+  const corrected = new Map<string, readonly CorrectedWord[]>()
   for (const [at, [text, { word }]] of [...asked.words].entries()) {
     const { documents, near } = row.words[at] ?? { documents: 0, near: [] }
     const found = corrections(word, documents, near)
