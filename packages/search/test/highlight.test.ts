@@ -172,10 +172,22 @@ test('without its marks and escapes, the whole field is the text, whatever it ho
           expect(escapeHtml(sent)).toContain(one)
         }
         expect(part).not.toMatch(/[<>"']/)
+        // No character was cut in two.
+        if (!/\p{Surrogate}/u.test(sent)) expect(part).not.toContain('\ufffd')
       },
     ),
     { numRuns: 150 },
   )
+})
+
+test('a snippet cuts no character in two', async () => {
+  for (let length = 1; length < 12; length++) {
+    const html = await body('free', `${'𝕏'.repeat(50)} free ${'𝕏'.repeat(50)}`, { length })
+    expect(html).not.toContain('\ufffd')
+    const cjk = await body('東京', `${'𠮷'.repeat(50)}東京${'𠮷'.repeat(50)}`, { length })
+    expect(cjk).toContain('東')
+    expect(cjk).not.toContain('\ufffd')
+  }
 })
 
 test('an enormous document is shown, looked at only in its beginning', async () => {

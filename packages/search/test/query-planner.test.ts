@@ -108,6 +108,21 @@ test('mistyped words are searched as what they were meant to be, and known ones 
   expect((await plan('televison', { fuzzy: false })).corrections).toEqual([])
 })
 
+test('of several words that may be meant, each counts as it is likely', async () => {
+  await learn(`select case when n = 1 then 'barn' else 'bark' end as text, 1 as sign, '' as tenant
+    from generate_series(1, 5) n`)
+  const { branches } = await plan('barx')
+  const weights = branches[0]?.[0]?.alternatives.map(({ term, weight }) => [
+    termQuery(term),
+    weight,
+  ])
+  expect(weights).toEqual([
+    ["'barx'", 1],
+    ["'bark'", 1],
+    ["'barn'", 0.25],
+  ])
+})
+
 test('two errors are corrected from eight letters on, and none in short words', async () => {
   expect((await plan('algoritsm')).didYouMean).toBe('algorithms')
   expect((await plan('musci')).didYouMean).toBe('music')
@@ -247,6 +262,7 @@ test('every query has a plan whose terms PostgreSQL reads', async () => {
     ),
     fc.constantFrom(
       'free',
+      "example.com/it's/here",
       "o'neill",
       'title:',
       'c++',
@@ -274,8 +290,8 @@ test('every query has a plan whose terms PostgreSQL reads', async () => {
   )
 })
 
-test('a query of 10 kB is planned', async () => {
-  for (const unit of [
+test('a query of 10 kB is planned, and PostgreSQL reads its terms', async () => {
+  const units = [
     'free ',
     'x',
     'a.b,',
@@ -287,7 +303,16 @@ test('a query of 10 kB is planned', async () => {
     '東',
     'a-',
     '<b>',
-  ]) {
-    await plan(unit.repeat(10_000 / unit.length), { prefix: true })
+    "example.com/it's ",
+  ]
+  for (const unit of units) {
+    const text = unit.repeat(10_000 / unit.length)
+    for (const query of [text, `${text.slice(0, 4000)}*`]) {
+      const { branches } = await plan(query, { prefix: true })
+      const terms = branches.flat().flatMap(({ alternatives }) => alternatives)
+      await pool.query('select unnest($1::text[])::tsquery', [
+        terms.map(({ term }) => termQuery(term)),
+      ])
+    }
   }
 })

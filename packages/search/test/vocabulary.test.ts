@@ -215,8 +215,10 @@ test('every word within the distance is found, as by brute force', async () => {
     fc.asyncProperty(
       fc.uniqueArray(word, { minLength: 1, maxLength: 120 }),
       fc.array(word, { minLength: 1, maxLength: 40 }),
-      async (vocabulary, typed) => {
+      fc.integer({ min: 1 }),
+      async (vocabulary, others, seed) => {
         index++
+        const typed = [...others, ...vocabulary.map((one, at) => withTwoErrors(one, seed + at))]
         await pool.query(
           note(
             index,
@@ -244,12 +246,27 @@ test('every word within the distance is found, as by brute force', async () => {
         await db.query(forgetIndex(db.schema, index))
       },
     ),
-    { numRuns: 25 },
+    { numRuns: 60 },
   )
   const { rows } = await pool.query(`select count(*)::int as n from howdah.search_error_word e
     where not exists (select from howdah.search_vocabulary v where v.id = e.vocabulary)`)
   expect(rows).toEqual([{ n: 0 }])
 })
+
+/** A word with two letters added, left out, replaced or swapped with their neighbour. */
+function withTwoErrors(word: string, seed: number): string {
+  let state = seed
+  let letters = [...word]
+  for (let edit = 0; edit < 2; edit++) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    const at = (state >>> 8) % letters.length
+    const kind = (state >>> 4) % 4
+    const rest = letters.slice(kind === 1 ? at : at + 1)
+    letters = [...letters.slice(0, at), ...(kind === 0 ? [] : ['x']), ...rest]
+    if (kind === 3) letters = letters.toSpliced(at, 1, letters[at + 1] ?? 'y')
+  }
+  return letters.join('')
+}
 
 test('the distance is the textbook one', () => {
   const word = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 7 })

@@ -5,8 +5,11 @@ import { literal } from '@howdah/core'
  * of 200,000 words 7 letters find a thousand and a half in 95 MB, 8 a hundred in 140 MB, 9 forty in 220 MB (PostgreSQL 18, search-vocabulary).
  */
 const PREFIX = 8
-/** Shortest word with two errors to be found by a word of {@link TWO_ERRORS_FROM} letters. */
-const TWO_ERRORS_WORD = 6
+/**
+ * Shortest word of which two letters are deleted. Only a mistyped word of 8 letters may have two errors, and a shorter word becomes one of 8 by
+ * additions, which leave one error at most that is a deletion from the word itself.
+ */
+const TWO_ERRORS_WORD = 8
 /** A word of fewer letters is not found by its errors: too many words are near it. */
 const SHORTEST = 3
 /** A word in at most so many documents may be an error itself. */
