@@ -47,6 +47,13 @@ export class Lexemes {
     return found
   }
 
+  /** The last word of a text as the vocabulary would have it; small letters of ASCII are it already. */
+  async wordOf(text: string, client?: TransactionHandle): Promise<string> {
+    if (/^[a-z]+$/.test(text)) return text
+    const analysis = (await this.of([text], client)).get(text)
+    return analysis?.words.at(-1) ?? text.toLowerCase()
+  }
+
   #keep(text: string, row: AnalysisRow): void {
     this.#known.set(text, row)
     if (this.#known.size <= KEPT) return

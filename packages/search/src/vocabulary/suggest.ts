@@ -52,8 +52,7 @@ export async function suggest(
   const last = typed.length > MAX_TYPED ? undefined : /[\p{L}\p{N}\p{M}]+$/u.exec(typed)
   if (last === null || last === undefined) return []
   const [text] = last
-  const analysis = (await lexemes.of([text], client)).get(text)
-  const word = analysis?.words.at(-1) ?? text.toLowerCase()
+  const word = await lexemes.wordOf(text, client)
   const asked = {
     index,
     tenant,
