@@ -7,6 +7,7 @@ import { queue } from './queue.js'
 import { queueFlat } from './queue-flat.js'
 import { relevance } from './relevance.js'
 import { search } from './search.js'
+import { searchVocabulary } from './search-vocabulary.js'
 import { session } from './session.js'
 
 export const suites: readonly Suite[] = [
@@ -18,5 +19,6 @@ export const suites: readonly Suite[] = [
   pubsub,
   session,
   search,
+  searchVocabulary,
   relevance,
 ]

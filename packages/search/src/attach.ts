@@ -9,9 +9,11 @@
  */
 import { Backoff, type Database, type HowdahError, type Queryable, sqlState } from '@howdah/core'
 import { type SearchErrorCode, searchError } from './errors.js'
+import type { Language } from './language/language.js'
 import { maintainOnce } from './maintenance.js'
 import { fingerprint, indexNames, TRIGGER_EVENTS, tableOf, triggerName } from './names.js'
 import { createGeneration } from './native/create.js'
+import { maintenanceLock } from './native/maintain.js'
 import { dropGeneration } from './native/tables.js'
 import { dropTriggers } from './native/triggers.js'
 import type { Definition } from './options.js'
@@ -20,6 +22,7 @@ import { fillSome } from './sql/engine-calls.js'
 import { findIndex, type GenerationRow } from './sql/find-index.js'
 import { findLanguage } from './sql/find-language.js'
 import { findRelation } from './sql/find-relation.js'
+import { forgetRules, forgetWords, lockWords } from './sql/forget-index.js'
 import { lockIndex } from './sql/lock-index.js'
 import { publishGeneration } from './sql/publish-generation.js'
 import { readProgress } from './sql/read-progress.js'
@@ -28,6 +31,11 @@ import { unregisterGeneration, unregisterIndex } from './sql/unregister.js'
 
 /** How long a change of triggers waits for the lock on the table, and so holds up those who come after it, before it lets them pass. */
 const LOCK_TIMEOUT = '1s'
+/**
+ * How long a removal waits for tables that searches hold in another order: less than PostgreSQL waits before it looks for deadlocks, so that
+ * it is never the search that fails.
+ */
+const DROP_TIMEOUT = '500ms'
 const LOCK_NOT_AVAILABLE = '55P03'
 
 /** How far an index has come with the rows that were there before it. */
@@ -58,8 +66,8 @@ export async function generationsOf(
 /**
  * Attaches the index unless it is; with `rebuild`, builds it anew also when it is.
  *
- * @throws {@link HowdahError} SEARCH_UNKNOWN_TABLE, SEARCH_UNKNOWN_COLUMN, SEARCH_UNKNOWN_LANGUAGE, SEARCH_KEY_NOT_UNIQUE,
- * SEARCH_DEFINITION_CHANGED
+ * @throws {@link HowdahError} SEARCH_UNKNOWN_TABLE, SEARCH_UNKNOWN_COLUMN, SEARCH_UNKNOWN_LANGUAGE, SEARCH_NO_UNACCENT,
+ * SEARCH_KEY_NOT_UNIQUE, SEARCH_DEFINITION_CHANGED
  */
 export async function attach(
   db: Database,
@@ -82,6 +90,7 @@ export async function detach(db: Database, { name }: Definition): Promise<void> 
     await db.query(lockIndex(db.schema, name), tx)
     const rows = await generationsOf(db, name, tx)
     if (rows.every(({ generation }) => generation === 0)) {
+      await db.query(forgetRules(db.schema, known.id), tx)
       await db.query(unregisterIndex(db.schema, name), tx)
     }
   })
@@ -104,21 +113,23 @@ async function open(db: Database, definition: Definition, rebuild: boolean, tx: 
     return newest
   const entry = { name, definition: own, relation: table.oid }
   const [made] = await db.query(registerIndex(db.schema, entry), tx)
-  const { id, generation } = made as { id: number; generation: number }
+  const { id, generation, vocabulary } = made as Numbers
   if (live === undefined) await db.query(publishGeneration(db.schema, id, generation), tx)
   await tx.query({ text: `set local lock_timeout = '${LOCK_TIMEOUT}'` })
   const names = indexNames(db.schema, id, generation)
   const keyType = (table.columns[definition.key] as ColumnType).type
-  const whole = { schema: db.schema, id, generation, definition, names, keyType }
+  const { schema } = db
+  const { language } = table
+  const whole = { schema, id, generation, vocabulary, definition, language, names, keyType }
   for (const text of createGeneration(whole)) await tx.query({ text })
-  return { id, generation }
+  return { id, generation, vocabulary }
 }
 
-type Numbers = Pick<GenerationRow, 'id' | 'generation'>
+type Numbers = Pick<GenerationRow, 'id' | 'generation' | 'vocabulary'>
 
 async function fill(
   db: Database,
-  { id, generation }: Numbers,
+  { id, generation, vocabulary }: Numbers,
   onProgress: AttachOptions['onProgress'],
   signal: AbortSignal | undefined,
 ): Promise<void> {
@@ -127,9 +138,9 @@ async function fill(
   for (;;) {
     signal?.throwIfAborted()
     const [at] = await db.query(step)
-    if (at?.done !== false) return
     // Merged as it grows, so that the space of what was merged is there for what comes.
-    while (await maintainOnce(db, names, false)) signal?.throwIfAborted()
+    while (await maintainOnce(db, { names, vocabulary }, false)) signal?.throwIfAborted()
+    if (at?.done !== false) return
     if (onProgress === undefined) continue
     const [progress] = await db.query(readProgress(db.schema, id, generation))
     if (progress === undefined) return
@@ -143,9 +154,10 @@ async function removeAll(
   name: string,
   which: (row: GenerationRow) => boolean,
 ): Promise<void> {
+  const { schema } = db
   for (const row of await generationsOf(db, name)) {
     if (row.generation === 0 || !which(row)) continue
-    const { id, generation, relation } = row
+    const { id, generation, vocabulary, relation } = row
     await patiently(() =>
       db.transaction(async (tx) => {
         await db.query(lockIndex(db.schema, name), tx)
@@ -155,11 +167,17 @@ async function removeAll(
         await runAll(tx, dropTriggers(db.schema, name, generation, found.name))
       }),
     )
-    await db.transaction(async (tx) => {
-      await db.query(lockIndex(db.schema, name), tx)
-      await runAll(tx, dropGeneration({ names: indexNames(db.schema, id, generation) }))
-      await db.query(unregisterGeneration(db.schema, id, generation), tx)
-    })
+    await patiently(() =>
+      db.transaction(async (tx) => {
+        await db.query(lockIndex(db.schema, name), tx)
+        await tx.query({ text: `set local lock_timeout = '${DROP_TIMEOUT}'` })
+        await tx.query({ text: `select pg_advisory_xact_lock(${maintenanceLock({ schema, id })})` })
+        await runAll(tx, dropGeneration({ names: indexNames(schema, id, generation) }))
+        await db.query(lockWords(schema, vocabulary), tx)
+        await db.query(forgetWords(schema, vocabulary), tx)
+        await db.query(unregisterGeneration(schema, id, generation), tx)
+      }),
+    )
   }
 }
 
@@ -176,17 +194,23 @@ async function patiently<T>(change: () => Promise<T>): Promise<T> {
   }
 }
 
+/** The application's table, and how its texts become words. */
+export interface DescribedTable extends TableRow {
+  readonly language: Language
+}
+
 /**
  * Reads the application's table and checks that the index can live on it.
  *
- * @throws {@link HowdahError} SEARCH_UNKNOWN_TABLE, SEARCH_UNKNOWN_COLUMN, SEARCH_UNKNOWN_LANGUAGE, SEARCH_KEY_NOT_UNIQUE
+ * @throws {@link HowdahError} SEARCH_UNKNOWN_TABLE, SEARCH_UNKNOWN_COLUMN, SEARCH_UNKNOWN_LANGUAGE, SEARCH_NO_UNACCENT,
+ * SEARCH_KEY_NOT_UNIQUE
  */
 export async function describe(
   db: Database,
   definition: Definition,
   client?: Queryable,
-): Promise<TableRow> {
-  const { table, key, language } = definition
+): Promise<DescribedTable> {
+  const { table, key, language: config } = definition
   const [found] = await db.query(describeTable(db.schema, table, key), client)
   if (found === undefined || (found.kind !== 'r' && found.kind !== 'p')) {
     throw searchError(
@@ -213,14 +237,21 @@ export async function describe(
       `The column '${key}' must be a primary key by itself, or have a unique index of its own that is not deferrable.`,
     )
   }
-  const languages = await db.query(findLanguage(db.schema, language), client)
-  if (languages.length === 0) {
+  const [language] = await db.query(findLanguage(db.schema, config), client)
+  if (language === undefined) {
     throw searchError(
       'SEARCH_UNKNOWN_LANGUAGE',
-      `There is no text search configuration '${language.schema}.${language.name}'. See \\dF in psql for those there are.`,
+      `There is no text search configuration '${config.schema}.${config.name}'. See \\dF in psql for those there are.`,
     )
   }
-  return found
+  if (definition.unaccent && language.unaccent === null) {
+    throw searchError(
+      'SEARCH_NO_UNACCENT',
+      'The extension unaccent is not installed in this database. Run `create extension unaccent`, or leave out the option.',
+    )
+  }
+  const unaccent = definition.unaccent ? (language.unaccent ?? undefined) : undefined
+  return { ...found, language: { config, unaccent } }
 }
 
 /** Whether nobody has taken the table or the triggers from under the generation. */

@@ -5,6 +5,7 @@
 import { type Database, Loop, sqlState } from '@howdah/core'
 import type { IndexNames } from './names.js'
 import { maintainSome, vacuumPostings } from './sql/engine-calls.js'
+import { foldWords } from './sql/fold-words.js'
 
 /** How long an index that has nothing to do is left alone. */
 const INTERVAL = '2s'
@@ -12,29 +13,40 @@ const INTERVAL = '2s'
 const BETWEEN_STEPS = 20
 const GONE = new Set(['42P01', '42883'])
 
+/** What is maintained of an index. */
+export interface Maintained {
+  readonly names: IndexNames
+  /** Number of the vocabulary. */
+  readonly vocabulary: number
+}
+
 /**
  * Does one step, and answers whether there may be another: not where another process is at it. What a merge leaves behind is vacuumed at
  * once, since the next one needs as much room again.
  */
 export async function maintainOnce(
   db: Database,
-  names: IndexNames,
+  { names, vocabulary }: Maintained,
   thoroughly: boolean,
 ): Promise<'busy' | string | undefined> {
   const [step] = await db.query(maintainSome(names, thoroughly))
   if (step?.did === 'dropped') await db.query(vacuumPostings(names))
-  return step?.did === 'busy' && !thoroughly ? undefined : (step?.did ?? undefined)
+  if (step?.did === 'busy') return thoroughly ? 'busy' : undefined
+  if (typeof step?.did === 'string') return step.did
+  const [fold] = await db.query(foldWords(db.schema, vocabulary))
+  if (fold?.folded === null) return thoroughly ? 'busy' : undefined
+  return fold?.folded === 0 ? undefined : 'folded'
 }
 
 /** Tidies up behind the writers of one index. */
 export class Maintenance {
   readonly #db: Database
-  readonly #names: (fresh?: boolean) => Promise<IndexNames>
+  readonly #index: (fresh?: boolean) => Promise<Maintained>
   readonly #loop: Loop
 
-  constructor(db: Database, names: (fresh?: boolean) => Promise<IndexNames>) {
+  constructor(db: Database, index: (fresh?: boolean) => Promise<Maintained>) {
     this.#db = db
-    this.#names = names
+    this.#index = index
     this.#loop = new Loop({ interval: INTERVAL, run: () => this.#step() })
   }
 
@@ -48,9 +60,9 @@ export class Maintenance {
 
   /** Does everything there is to do, and waits for other processes that are at it. */
   async runToEnd(): Promise<void> {
-    const names = await this.#names(true)
+    const index = await this.#index(true)
     for (;;) {
-      const did = await maintainOnce(this.#db, names, true)
+      const did = await maintainOnce(this.#db, index, true)
       if (did === undefined) return
       if (did === 'busy') await new Promise((resolve) => setTimeout(resolve, BETWEEN_STEPS))
     }
@@ -58,12 +70,12 @@ export class Maintenance {
 
   async #step(): Promise<number | undefined> {
     try {
-      const did = await maintainOnce(this.#db, await this.#names(), false)
+      const did = await maintainOnce(this.#db, await this.#index(), false)
       return did === undefined ? undefined : BETWEEN_STEPS
     } catch (error) {
       // Detached or rebuilt meanwhile; the next round looks which tables there are.
       if (!GONE.has(sqlState(error) ?? '')) throw error
-      await this.#names(true)
+      await this.#index(true)
       return undefined
     }
   }

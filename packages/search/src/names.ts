@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { ident, literal } from '@howdah/core'
+import { ident } from '@howdah/core'
 import type { Definition } from './options.js'
 
 /** Tables, and what else has a row for each index and generation, by what `docs/decisions/0005-search-engine.md` calls them. */
@@ -75,12 +75,7 @@ export function tableOf({ table }: Definition): string {
   return ident(table.schema, table.name)
 }
 
-/** The text search configuration as an expression. */
-export function languageOf({ language }: Definition): string {
-  return `${literal(ident(language.schema, language.name))}::regconfig`
-}
-
 /** The part of a definition that the stored documents depend on; facets, filters and sorting read the live rows. */
-export function fingerprint({ table, key, classes, language }: Definition): string {
-  return JSON.stringify({ table, key, classes, language })
+export function fingerprint({ table, key, classes, language, unaccent }: Definition): string {
+  return JSON.stringify({ table, key, classes, language, unaccent })
 }

@@ -5,64 +5,31 @@ import {
   definitionChanged,
   describe,
   detach,
-  type FillProgress,
   generationsOf,
 } from './attach.js'
+import { SearchRules } from './curation/search-rules.js'
 import { searchError } from './errors.js'
+import { highlightPage } from './highlight/highlight-page.js'
 import { Maintenance } from './maintenance.js'
 import { migrations } from './migrations/migrations.js'
 import { fingerprint, type IndexNames, indexNames } from './names.js'
-import { type Definition, resolveDefinition, type SearchIndexOptions } from './options.js'
-import { parseQuery, type QueryUnit } from './parse-query.js'
+import { type Definition, fieldsOf, resolveDefinition, type SearchIndexOptions } from './options.js'
+import type { QueryPlan } from './query/query-plan.js'
+import { QueryPlanner } from './query/query-planner.js'
 import { resolveRequest, type SearchOptions, type SearchRequest } from './search-request.js'
+import { resultOf, type SearchIndexStatus, type SearchResult } from './search-result.js'
 import type { ColumnType } from './sql/describe-table.js'
 import type { GenerationRow } from './sql/find-index.js'
 import { readProgress } from './sql/read-progress.js'
 import { readStatus } from './sql/read-status.js'
 import { type SearchRow, type SearchValues, searchDocuments } from './sql/search-documents.js'
-
-/** One row that was found. */
-export interface SearchHit<Row> {
-  /** The row's key, as PostgreSQL writes it as text. */
-  readonly key: string
-  /** BM25 score; 0 where the query has no words. */
-  readonly score: number
-  /** The row as it is now, as PostgreSQL's `to_jsonb` gives it: times are strings, and numbers beyond 2^53 lose digits. */
-  readonly row: Row
-}
-
-/** How often a value occurs among everything that matches. */
-export interface FacetValue {
-  readonly value: string | number | boolean
-  readonly count: number
-}
-
-/** What a search answers. */
-export interface SearchResult<Row> {
-  /** How many rows match, on all pages together. */
-  readonly total: number
-  readonly hits: readonly SearchHit<Row>[]
-  /** For each facet that was asked for its values, the most frequent first, at most 100. */
-  readonly facets: Readonly<Record<string, readonly FacetValue[]>>
-}
-
-/** How an index stands. */
-export interface SearchIndexStatus {
-  readonly documents: number
-  /** Those among them that are not in a segment yet, and versions that are no more; searches look at each. */
-  readonly hot: number
-  readonly segments: number
-  /** How far the rows that were there before the index have come; undefined once all are in. */
-  readonly filling: FillProgress | undefined
-  /** Rows of which only the beginning is indexed, and why: the first 100. */
-  readonly partial: readonly { readonly key: string; readonly problem: string }[]
-  /** Writes the index could not follow, so that it needs `rebuild()`: the first 100. */
-  readonly errors: readonly { readonly at: Date; readonly code: string; readonly message: string }[]
-}
+import { type Suggestion, type SuggestOptions, suggest } from './vocabulary/suggest.js'
 
 /** What this process knows of the attached index, until it finds it changed. */
 interface Attached {
   readonly names: IndexNames
+  readonly vocabulary: number
+  readonly planner: QueryPlanner
   readonly types: Readonly<Record<string, ColumnType>>
   /** Whether policies decide which rows a role sees. */
   readonly secured: boolean
@@ -105,6 +72,8 @@ export class SearchIndex<Row = Record<string, unknown>> {
   readonly #definition: Definition
   readonly #maintenance: Maintenance
   #attached: Promise<Attached> | undefined
+  /** Synonyms, stop words, and results that are pinned or hidden. */
+  readonly rules: SearchRules
   #closed = false
 
   /**
@@ -114,9 +83,13 @@ export class SearchIndex<Row = Record<string, unknown>> {
   constructor(name: string, options: SearchIndexOptions) {
     this.#definition = resolveDefinition(name, options)
     this.#db = Database.from(options.pool)
+    this.rules = new SearchRules(this.#db, async () => {
+      await this.#ready()
+      return (await this.#find()).id
+    })
     this.#maintenance = new Maintenance(this.#db, async (fresh = false) => {
       if (fresh) this.#attached = undefined
-      return (await this.#known()).names
+      return this.#known()
     })
   }
 
@@ -161,8 +134,8 @@ export class SearchIndex<Row = Record<string, unknown>> {
   }
 
   /**
-   * Finds rows by words, `"phrases"`, `-excluded` words, `prefix*` and `OR`, the best first. An empty query finds everything.
-   * No query is an error; of a very long one the first 4096 characters and 64 words are read.
+   * Finds rows by words, `"phrases"`, `-excluded` words, `field:word`, `prefix*` and `OR`, the best first. An empty query finds everything.
+   * No query is an error; of a very long one the first 4096 characters and 400 words are read.
    *
    * @throws {@link HowdahError} SEARCH_INVALID_QUERY when an option does not fit the index or a filter its column
    * @throws {@link HowdahError} SEARCH_NOT_ATTACHED, SEARCH_DEFINITION_CHANGED when there is no such index
@@ -178,15 +151,25 @@ export class SearchIndex<Row = Record<string, unknown>> {
           throw searchError('SEARCH_INVALID_QUERY', 'The query must be a string.')
         }
         const request = resolveRequest(this.#definition, options)
-        const units = parseQuery(query, request.mode)
-        const find = async () => {
-          const statement = this.#statement(await this.#known(), units, request)
-          return this.#db.query(statement(values(units, request)), options.client)
-        }
-        const [row] = await this.#again(find, options.client === undefined)
-        return result<Row>(row as SearchRow, this.#definition, request)
+        const find = () => this.#search(query, request, options.client)
+        return await this.#again(find, options.client === undefined)
       },
     )
+  }
+
+  /**
+   * Completes the last word of what somebody has typed so far from the words of the rows, the most frequent first, or corrects it where no word
+   * begins so. Words of new rows are suggested some seconds after the commit. Answers nothing where row security decides who sees which rows.
+   *
+   * @throws {@link HowdahError} SEARCH_INVALID_QUERY, SEARCH_NOT_ATTACHED, SEARCH_DEFINITION_CHANGED
+   */
+  suggest(typed: string, options: SuggestOptions = {}): Promise<Suggestion[]> {
+    const find = async () => {
+      const { vocabulary: index, planner, secured } = await this.#known()
+      const found = await suggest(this.#db, planner.lexemes, { index, tenant: '' }, typed, options)
+      return secured ? [] : found
+    }
+    return this.#again(find, options.client === undefined)
   }
 
   /** Tells how many rows are indexed, which only in part, and what went wrong. */
@@ -221,6 +204,30 @@ export class SearchIndex<Row = Record<string, unknown>> {
   /** Closes at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  async #search(
+    query: string,
+    request: SearchRequest,
+    client: TransactionHandle | undefined,
+  ): Promise<SearchResult<Row>> {
+    const attached = await this.#known()
+    const { planner, secured } = attached
+    const { mode, prefix, highlight } = request
+    // The words of rows that a policy hides are not for everybody.
+    const fuzzy = request.fuzzy && !secured
+    const plan = await planner.plan(query, { mode, fuzzy, prefix, tenant: '', client })
+    const statement = this.#statement(attached, plan, request)
+    const { minimumMatch: minimum, limit, offset, facets, filters } = request
+    const asked = statement({ plan, minimum, limit, offset, facets, filters })
+    const [row] = await this.#db.query(asked, client)
+    const { hits, ...found } = resultOf<Row>(row as SearchRow, this.#definition, request)
+    const { corrections, didYouMean } = plan
+    if (highlight === undefined) return { ...found, hits, corrections, didYouMean }
+    const page = hits.map((hit) => hit.row as Record<string, unknown>)
+    const shown = await highlightPage(page, plan, highlight, planner.lexemes, client)
+    const marked = hits.map((hit, at) => ({ ...hit, highlights: shown[at] ?? {} }))
+    return { ...found, hits: marked, corrections, didYouMean }
   }
 
   async #change(change: () => Promise<void>): Promise<void> {
@@ -267,19 +274,24 @@ export class SearchIndex<Row = Record<string, unknown>> {
     const known = await this.#find()
     if (known.definition !== fingerprint(this.#definition))
       throw definitionChanged(this.#definition.name)
-    const { columns, secured } = await describe(this.#db, this.#definition)
+    const { columns, secured, language } = await describe(this.#db, this.#definition)
     const names = indexNames(this.#db.schema, known.id, known.generation)
     this.#maintenance.start()
-    return { names, types: columns, secured, statements: new Map() }
+    const { id, vocabulary } = known
+    const fields = fieldsOf(this.#definition)
+    const planner = new QueryPlanner(this.#db, { id, vocabulary, language, fields })
+    return { names, vocabulary, planner, types: columns, secured, statements: new Map() }
   }
 
-  #statement(attached: Attached, units: readonly QueryUnit[], request: SearchRequest) {
-    const ranked = units.some((unit) => !unit.excluded)
+  #statement(attached: Attached, plan: QueryPlan, request: SearchRequest) {
+    const ranked = !plan.blank
     const sort = request.sort ?? (ranked ? [] : this.#definition.sort)
     // Under policies what matches has to be counted row by row.
     const top =
       ranked &&
       sort.length === 0 &&
+      plan.pinned.length === 0 &&
+      plan.hidden.length === 0 &&
       request.facets.length === 0 &&
       request.filters.every((allowed) => allowed === null) &&
       !attached.secured
@@ -321,25 +333,5 @@ export class SearchIndex<Row = Record<string, unknown>> {
       }
       throw error
     }
-  }
-}
-
-function values(units: readonly QueryUnit[], request: SearchRequest): SearchValues {
-  const { minimumMatch: minimum, limit, offset, facets, filters } = request
-  return { units, minimum, limit, offset, facets, filters }
-}
-
-function result<Row>(
-  row: SearchRow,
-  { facets }: Definition,
-  request: SearchRequest,
-): SearchResult<Row> {
-  const counted = facets.flatMap((column, at) =>
-    request.facets.includes(column) ? [[column, row.facets[at] ?? []] as const] : [],
-  )
-  return {
-    total: Number(row.total),
-    hits: row.hits as unknown as SearchHit<Row>[],
-    facets: Object.fromEntries(counted) as SearchResult<Row>['facets'],
   }
 }

@@ -105,7 +105,11 @@ async function compare(
     const has = new Set(`${title} ${body}`.split(' '))
     return query.filter((word) => has.has(word)).length >= need
   })
-  const { total, hits } = await index.search(query.join(' '), { limit: LIMIT, ...options })
+  const { total, hits } = await index.search(query.join(' '), {
+    limit: LIMIT,
+    fuzzy: false,
+    ...options,
+  })
   expect(total, `total of ${query}`).toBe(expected.length)
   expect(hits.length).toBe(Math.min(LIMIT, expected.length))
   for (const [at, { key, score }] of hits.entries()) {

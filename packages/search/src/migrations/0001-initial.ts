@@ -10,8 +10,7 @@ const PLANE_LENGTHS = [512, 4096, 32_768]
  * `search_document` turns a row's text into a `tsvector` and never fails: a text whose lexemes do not fit the 1 MB that a
  * `tsvector` may have is cut in half until they do.
  *
- * `search_quote` quotes a lexeme for a `tsquery`; `search_unit` is the condition for one unit of a query. Neither ever
- * parses what a user typed as a `tsquery`.
+ * `search_quote` quotes a lexeme for a `tsquery`.
  */
 export const initial: Migration = {
   version: 1,
@@ -31,6 +30,7 @@ export const initial: Migration = {
       last_key text,
       filled bigint not null default 0,
       filled_at timestamptz,
+      vocabulary int not null unique generated always as identity,
       primary key (index_id, generation)
     )`,
     `create table ${s}.search_error (
@@ -71,15 +71,6 @@ export const initial: Migration = {
     `create function ${s}.search_quote(lexeme text) returns text
     language sql immutable strict parallel safe as ${literal(`
       select '''' || replace(replace(lexeme, E'\\\\', E'\\\\\\\\'), '''', '''''') || ''''`)}`,
-    `create function ${s}.search_unit(config regconfig, words text, prefix boolean) returns tsquery
-    language sql stable strict parallel safe as ${literal(`
-      select case
-        when prefix and cardinality(plain) = 1
-          then (${s}.search_quote(plain[1]) || ':*')::tsquery || phraseto_tsquery(config, words)
-        else phraseto_tsquery(config, words)
-      end
-      from (select tsvector_to_array(to_tsvector('pg_catalog.simple', words)) as plain) parsed`)}`,
-    parseFunction(s),
     `create aggregate ${s}.search_concat(varbit) (sfunc = bitcat, stype = varbit, parallel = safe)`,
     `create aggregate ${s}.search_concat(anycompatiblearray) (
       sfunc = array_cat, stype = anycompatiblearray, parallel = safe)`,
@@ -109,65 +100,10 @@ export const initial: Migration = {
     ...PLANE_LENGTHS.map((length) => `drop aggregate ${s}.search_plane_${length}(int, int)`),
     `drop aggregate ${s}.search_concat(anycompatiblearray)`,
     `drop aggregate ${s}.search_concat(varbit)`,
-    `drop function ${s}.search_parse(regconfig, text[], boolean[], boolean[], int[])`,
-    `drop function ${s}.search_unit(regconfig, text, boolean)`,
     `drop function ${s}.search_quote(text)`,
     `drop function ${s}.search_document(regconfig, float8[], text, text, text, text)`,
     `drop table ${s}.search_error`,
     `drop table ${s}.search_generation`,
     `drop table ${s}.search_index`,
   ],
-}
-
-/** Words that a query is ranked by; further ones still match. */
-const MAX_TERMS = 64
-
-/**
- * What the units of a query are to the engine: its words, how much each counts and which unit it stands for; the conditions on a
- * document that is and is not wanted; and the units that end in a star. \`simple\` where the words and how many of the units
- * a row needs say all there is.
- */
-function parseFunction(s: string): string {
-  return `create function ${s}.search_parse(
-      config regconfig, texts text[], prefixes boolean[], excluded boolean[], branches int[],
-      out terms text[], out weights double precision[], out units int[], out need int, out simple boolean,
-      out wanted tsquery, out unwanted tsquery, out stars tsquery[], out stems text[]
-    ) language plpgsql stable parallel safe as ${literal(`
-#variable_conflict use_column
-begin
-    with unit as materialized (
-      select u.*, ${s}.search_unit(config, u.words, u.prefix) as query
-      from unnest(texts, prefixes, excluded, branches) with ordinality u(words, prefix, excluded, branch, at)
-    ), asked as materialized (
-      select * from unit where not excluded and numnode(query) > 0
-    ), term as (
-      select l.lexeme, min(a.at) as at,
-        coalesce(sum(cardinality(l.positions)) filter (where not a.prefix), 0)::float8 as times
-      from asked a cross join lateral unnest(to_tsvector(config, a.words)) l
-      group by l.lexeme
-    ), ranked as (
-      select lexeme, row_number() over (order by at, lexeme) as place, times from term
-    ), shape as (
-      select count(*) as asked_units, count(distinct branch) as branches,
-        coalesce(bool_and(numnode(query) = 1 and not prefix), false) as words
-      from asked
-    ), total as (
-      select count(*)::int as known from term
-    )
-    select array(select lexeme from ranked order by place),
-      array(select case when place <= ${MAX_TERMS} then times else 0 end from ranked order by place),
-      array(select (place - 1)::int from ranked order by place),
-      case when shape.branches = 1 then greatest(total.known, 1) else 1 end,
-      shape.words and total.known <= ${MAX_TERMS} and shape.branches in (1, shape.asked_units)
-        and not exists (select from unit where excluded and numnode(query) > 0),
-      (select string_agg(branch, ' | ')::tsquery from (
-        select '(' || string_agg('(' || query::text || ')', ' & ') || ')' as branch from asked group by asked.branch) b),
-      (select string_agg('(' || query::text || ')', ' | ')::tsquery from unit where excluded and numnode(query) > 0),
-      array(select query from asked where prefix order by at),
-      array(select p.plain from asked a
-        cross join lateral unnest(tsvector_to_array(to_tsvector('pg_catalog.simple', a.words))) p(plain)
-        where a.prefix)
-    into terms, weights, units, need, simple, wanted, unwanted, stars, stems
-    from shape, total;
-end`)}`
 }

@@ -1,5 +1,5 @@
 import { ident } from '@howdah/core'
-import { languageOf } from '../names.js'
+import { configOf, indexedText } from '../language/language.js'
 import type { Definition } from '../options.js'
 import { B, type Generation, K1 } from './generation.js'
 
@@ -15,26 +15,35 @@ export function rowTexts(definition: Definition, from: string, condition = 'true
   return `select ${key}::text collate "C" as key, ${texts.join(', ')} from ${from} r where ${key} is not null and ${condition}`
 }
 
+/** A query for the texts whose words come (1) or go (-1), of rows that `rowTexts` gave. */
+export function notedTexts({ definition }: Generation, rows: string, sign: 1 | -1): string {
+  const texts = definition.classes.map((_, at) => `text_${at}`).join(', ')
+  return `select concat_ws(E'\\n', ${texts}) as text, ${sign} as sign, '' as tenant from ${rows}`
+}
+
 /**
  * Documents of rows that `rowTexts` gave: key, document, length, problem. The fast form fails on a text that does not fit a
  * `tsvector`; the safe one takes as much of it as does.
  */
 export function documents(
-  { schema, definition }: Generation,
+  { schema, definition, language }: Generation,
   texts: string,
   form: 'fast' | 'safe',
 ): string {
   const { classes } = definition
   if (form === 'safe') {
-    const given = LETTERS.map((_, at) => (at < classes.length ? `fresh.text_${at}` : "''"))
+    const given = LETTERS.map((_, at) =>
+      at < classes.length ? indexedText(schema, language, `fresh.text_${at}`) : "''",
+    )
     const weights = classes.map(({ weight }) => weight).join(',')
     return `select fresh.key, made.document, made.length, made.problem
       from (${texts}) fresh
       cross join lateral ${schema}.search_document(
-        ${languageOf(definition)}, '{${weights}}'::float8[], ${given.join(', ')}) made`
+        ${configOf(language)}, '{${weights}}'::float8[], ${given.join(', ')}) made`
   }
   const vectors = classes.map(
-    (_, at) => `to_tsvector(${languageOf(definition)}, text_${at}) as v${at}`,
+    (_, at) =>
+      `to_tsvector(${configOf(language)}, ${indexedText(schema, language, `text_${at}`)}) as v${at}`,
   )
   const document = classes.map((_, at) => `setweight(v${at}, '${LETTERS[at]}')`).join(' || ')
   const length = classes.map(

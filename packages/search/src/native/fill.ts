@@ -1,6 +1,7 @@
 import { ident, literal } from '@howdah/core'
 import { tableOf } from '../names.js'
-import { documents, rowTexts } from './documents.js'
+import { countWords } from '../sql/note-words.js'
+import { documents, notedTexts, rowTexts } from './documents.js'
 import { BULK, CANONICAL, type Generation } from './generation.js'
 import { maintenanceLock, takeSlots } from './maintain.js'
 import { meanLength } from './segments.js'
@@ -11,7 +12,7 @@ import { clearedOf } from './tables.js'
  * that a writer could wait for. A row whose document is there, or whose key a writer has noted, is passed over.
  */
 export function fillFunction(generation: Generation): string {
-  const { schema, id, definition, names, keyType } = generation
+  const { schema, id, definition, language, vocabulary, names, keyType } = generation
   const key = `r.${ident(definition.key)}`
   const own = `index_id = ${id} and generation = ${generation.generation}`
   const batch = (condition: string) => `select array_agg(key) from (
@@ -28,10 +29,14 @@ export function fillFunction(generation: Generation): string {
       and not exists (select from ${names.missed} m where m.key = ${key}::text collate "C")
       and not ${known(names.hot)} and not ${known(names.document)}`,
   )
-  const insert = (form: 'fast' | 'safe') => `insert into ${names.document}
+  const noted = { index: vocabulary, language, from: notedTexts(generation, 'fresh', 1) }
+  const insert = (form: 'fast' | 'safe') => `with fresh as materialized (${rows}), noted as (
+      ${countWords(schema, noted)}
+    )
+    insert into ${names.document}
       (slot, number, key, document, length, filled, problem)
     select first - 1 + row_number() over (), nextval(${literal(names.number)}), key, document, length, true, problem
-    from (${documents(generation, rows, form)}) made`
+    from (${documents(generation, 'select * from fresh', form)}) made`
   const body = `
 declare
   state record;

@@ -1,3 +1,4 @@
+import type { Language } from '../language/language.js'
 import type { IndexNames } from '../names.js'
 import type { Definition } from '../options.js'
 
@@ -6,7 +7,10 @@ export interface Generation {
   readonly schema: string
   readonly id: number
   readonly generation: number
+  /** Number of its vocabulary. */
+  readonly vocabulary: number
   readonly definition: Definition
+  readonly language: Language
   readonly names: IndexNames
   /** The key column's type, as statements name it. */
   readonly keyType: string

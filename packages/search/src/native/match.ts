@@ -1,5 +1,4 @@
 import { literal } from '@howdah/core'
-import { languageOf } from '../names.js'
 import { eachPlane, type Generation } from './generation.js'
 import {
   living,
@@ -12,11 +11,9 @@ import {
   weighed,
 } from './score.js'
 
-/** Parameters of the functions that are given a query as its units. */
-const UNITS = 'texts text[], prefixes boolean[], excluded boolean[], branches int[], minimum int'
-
-const parsed = ({ schema, definition }: Generation) =>
-  `${schema}.search_parse(${languageOf(definition)}, texts, prefixes, excluded, branches)`
+/** Parameters of the functions that are given a query: those of a `NativeQuery`. */
+const QUERY = `simple boolean, terms text[], weights double precision[], units int[], need int, wanted tsquery, unwanted tsquery,
+      counted tsquery[], stars tsquery[], stems text[], seeks text[]`
 
 /**
  * Every document that matches a query, with its score: for what the planes cannot answer, such as phrases, and for counting, filtering
@@ -28,28 +25,23 @@ export function matchFunction(generation: Generation): string {
 declare
   ${livingVariables(generation)}
   ${SCORE_VARIABLES}
-  terms text[]; weights double precision[];
-  asked record;
   slots_ int[];
   anything tsquery;
 begin
-  select * into asked from ${parsed(generation)};
-  if asked.wanted is null then
+  if wanted is null then
     return;
   end if;
-  terms := asked.terms;
-  weights := asked.weights;
   ${weighed(generation)}
-  anything := (select string_agg(one::text, ' | ')::tsquery from unnest(q || asked.stars) one);
+  anything := (select string_agg('(' || one::text || ')', ' | ')::tsquery from unnest(array[wanted] || stars) one);
   slots_ := array(
     select distinct o.slot
     from (
       select s.segment, s.base from ${names.segment} s where s.state = 'ready' and s.newest > cleared
     ) s
     cross join lateral (
-      select p.* from unnest(terms) t(term) ${postingOf(names.posting)}
+      select p.* from unnest(seeks) t(term) ${postingOf(names.posting)}
       union all
-      select p.* from unnest(asked.stems) t(stem)
+      select p.* from unnest(stems) t(stem)
       join ${names.posting} p on p.segment = s.segment and p.term >= t.stem collate "C" and p.term < (t.stem || chr(1114111)) collate "C"
     ) p
     cross join lateral (
@@ -67,17 +59,16 @@ begin
     select ${scored('h')} from ${names.hot} h where h.document @@ anything and ${living(generation, 'h')}
   ), star as materialized (
     select one.query, ln(1 + greatest(0, documents - f.found + 0.5) / (f.found + 0.5)) as weight
-    from unnest(asked.stars) one(query)
+    from unnest(stars) one(query)
     cross join lateral (select count(*)::float8 as found from candidate c where c.document @@ one.query) f
   )
   select c.key, ${score(generation, 'c')}
     + (select coalesce(sum(star.weight), 0) from star where c.document @@ star.query)
   from candidate c
-  where c.document @@ asked.wanted and (asked.unwanted is null or not c.document @@ asked.unwanted)
-    and (minimum <= 1 or not asked.simple or least(minimum, cardinality(terms)) <= (
-      select count(*) from unnest(q) one where c.document @@ one));
+  where c.document @@ wanted and (unwanted is null or not c.document @@ unwanted)
+    and (cardinality(counted) = 0 or need <= (select count(*) from unnest(counted) one where c.document @@ one));
 end`
-  return `create function ${names.functions.match}(${UNITS})
+  return `create function ${names.functions.match}(${QUERY})
     returns table (key text, score double precision)
     language plpgsql stable ${PLANS} as ${literal(body)}`
 }
@@ -86,17 +77,14 @@ end`
 export function searchFunction(generation: Generation): string {
   const { names } = generation
   const body = `
-declare
-  asked record;
 begin
-  select * into asked from ${parsed(generation)};
-  if asked.simple then
+  if simple then
     select f.keys, f.scores, f.total into keys, scores, total
-    from ${names.functions.find}(asked.terms, asked.weights, asked.units, greatest(asked.need, least(minimum, cardinality(asked.terms))), k) f;
+    from ${names.functions.find}(terms, weights, units, need, k) f;
     return;
   end if;
   with found as materialized (
-    select m.key, m.score from ${names.functions.match}(texts, prefixes, excluded, branches, minimum) m
+    select m.key, m.score from ${names.functions.match}(simple, terms, weights, units, need, wanted, unwanted, counted, stars, stems, seeks) m
   ), best as (
     select f.key, f.score from found f order by f.score desc, f.key limit k
   )
@@ -105,7 +93,7 @@ begin
     (select count(*) from found)
   into keys, scores, total;
 end`
-  return `create function ${names.functions.search}(${UNITS}, k int,
+  return `create function ${names.functions.search}(${QUERY}, k int,
       out keys text[], out scores double precision[], out total bigint
     ) language plpgsql stable ${PLANS} as ${literal(body)}`
 }

@@ -1,6 +1,7 @@
 import { ident, literal } from '@howdah/core'
 import { TRIGGER_EVENTS, tableOf, triggerName } from '../names.js'
-import { documents, rowTexts } from './documents.js'
+import { noteWords, voidWords } from '../sql/note-words.js'
+import { documents, notedTexts, rowTexts } from './documents.js'
 import { CANONICAL, type Generation } from './generation.js'
 import { clearedOf } from './tables.js'
 
@@ -64,6 +65,7 @@ declare
 begin
   if tg_op = 'TRUNCATE' then
     insert into ${names.cleared} values (nextval(${literal(names.number)}));
+    ${voidWords(schema, generation.vocabulary)};
     return null;
   end if;
   select 0::bigint as documents, 0::float8 as length, 0::bigint as newest into plus;
@@ -100,32 +102,39 @@ end`
     as ${literal(body)}`
 }
 
-/** Notes the numbers of the documents that rows have; a row that has none yet is being filled in, perhaps from an older version. */
-function remove({ names }: Generation, from: string): string {
+/** Notes the numbers and the words of the documents that rows have; a row that has none yet is being filled in, perhaps from an older version. */
+function remove(generation: Generation, from: string): string {
+  const { schema, vocabulary, language, names } = generation
   const found = [names.hot, names.document].map(
     (table) => `select d.number, d.key, d.length from ${table} d
       where d.key = any ((select array_agg(key) from old)::text[]) and d.number > cleared
         and not exists (select from ${names.gone} g where g.number = d.number)
         and not (d.filled and exists (select from ${names.missed} m where m.key = d.key))`,
   )
-  return `with old as materialized (select key from (${from}) o),
+  const gone = `old where key in (
+          select f.key from found f join marked m on m.number = f.number)`
+  return `with old as materialized (select * from (${from}) o),
       found as materialized (${found.join(' union all ')}),
       marked as (
         insert into ${names.gone} select number from found on conflict do nothing returning number
       ), unknown as (
         insert into ${names.missed} select key from old where key not in (select key from found)
+      ), noted as (
+        ${noteWords(schema, { index: vocabulary, language, from: notedTexts(generation, gone, -1) })}
       )
       select count(*) as documents, coalesce(sum(length), 0) as length, coalesce(max(number), 0) as newest
       into minus from found where number in (select number from marked)`
 }
 
 function add(generation: Generation, from: string): string {
-  const { names } = generation
-  const insert = (form: 'fast' | 'safe') => `with added as (
+  const { schema, vocabulary, language, names } = generation
+  const insert = (form: 'fast' | 'safe') => `with fresh as materialized (${from}), added as (
         insert into ${names.hot} (number, key, document, length, filled, problem)
         select nextval(${literal(names.number)}), key, document, length, false, problem
-        from (${documents(generation, from, form)}) made
+        from (${documents(generation, 'select * from fresh', form)}) made
         returning number, length
+      ), noted as (
+        ${noteWords(schema, { index: vocabulary, language, from: notedTexts(generation, 'fresh', 1) })}
       )
       select count(*) as documents, coalesce(sum(length), 0) as length, coalesce(max(number), 0) as newest
       into plus from added`

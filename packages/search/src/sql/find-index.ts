@@ -4,6 +4,8 @@ import { defineStatement, type Statement } from '@howdah/core'
 export interface GenerationRow {
   readonly id: number
   readonly generation: number
+  /** Number of its vocabulary. */
+  readonly vocabulary: number
   /** Whether this is the generation that is searched. */
   readonly live: boolean
   readonly definition: string
@@ -21,7 +23,8 @@ export const findIndex: (
 ) => Statement<GenerationRow> = defineStatement(
   'search.find-index',
   (s) => /* sql */ `
-      select i.id, coalesce(g.generation, 0) as generation, coalesce(g.generation = i.generation, false) as live,
+      select i.id, coalesce(g.generation, 0) as generation, coalesce(g.vocabulary, 0) as vocabulary,
+        coalesce(g.generation = i.generation, false) as live,
         coalesce(g.definition, '') as definition, coalesce(g.relation::text, '') as relation,
         coalesce(g.filled_at is not null, false) as filled,
         (select count(*)::int from pg_catalog.pg_trigger t

@@ -4,7 +4,7 @@ import { defineStatement, type Statement } from '@howdah/core'
 export const registerIndex: (
   schema: string,
   index: { readonly name: string; readonly definition: string; readonly relation: string },
-) => Statement<{ id: number; generation: number }> = defineStatement(
+) => Statement<{ id: number; generation: number; vocabulary: number }> = defineStatement(
   'search.register-index',
   (s) => /* sql */ `
     with known as (
@@ -17,8 +17,8 @@ export const registerIndex: (
         (select max(g.generation) from ${s}.search_generation g where g.index_id = known.id), 0),
         $2::text, $3::text::oid
       from known
-      returning index_id, generation
+      returning index_id, generation, vocabulary
     )
-    select index_id as id, generation from opened`,
+    select index_id as id, generation, vocabulary from opened`,
   ({ name, definition, relation }) => [name, definition, relation],
 )

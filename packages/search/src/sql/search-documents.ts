@@ -1,10 +1,13 @@
 import { ident, literal, type Statement, statementName } from '@howdah/core'
 import { type IndexNames, tableOf } from '../names.js'
+import { excludedQuery, nativeQuery } from '../native/native-query.js'
 import type { Definition, Sorting } from '../options.js'
-import type { QueryUnit } from '../parse-query.js'
+import type { QueryPlan } from '../query/query-plan.js'
 import type { ColumnType } from './describe-table.js'
 
 const MAX_FACET_VALUES = 100
+/** Parameters before those of the filters. */
+const FIXED = 15
 
 /** What a search statement is made for: one text for each, whatever the values are. */
 export interface SearchShape {
@@ -22,8 +25,8 @@ export interface SearchShape {
 
 /** Values of one search. */
 export interface SearchValues {
-  readonly units: readonly QueryUnit[]
-  /** How many of the query's words a row must have. */
+  readonly plan: QueryPlan
+  /** How many of the query's words a row must have, where none is required. */
   readonly minimum: number
   readonly limit: number
   readonly offset: number
@@ -46,36 +49,41 @@ export function searchDocuments(
 ): (values: SearchValues) => Statement<SearchRow> {
   const text = shape.top ? renderTop(shape) : renderAll(shape)
   const name = statementName('search.search', text)
-  return ({ units, minimum, limit, offset, facets, filters }) => ({
-    name,
-    text,
-    values: [
-      units.map((unit) => unit.text),
-      units.map((unit) => unit.prefix),
-      units.map((unit) => unit.excluded),
-      units.map((unit) => unit.branch),
-      limit,
-      offset,
-      // A parameter that the text does not use would be an error.
-      minimum,
-      ...(shape.top ? [] : filters),
-      ...(!shape.top && shape.definition.facets.length > 0 ? [facets] : []),
-    ],
-  })
+  const labelsOf = (field: string) => {
+    const at = shape.definition.classes.findIndex(({ columns }) => columns.includes(field))
+    return 'ABCD'.charAt(at)
+  }
+  return ({ plan, minimum, limit, offset, facets, filters }) => {
+    const query = shape.ranked
+      ? nativeQuery(plan, minimum, labelsOf)
+      : excludedQuery(plan, labelsOf)
+    const { simple, terms, weights, units, need, wanted, unwanted, counted } = query
+    const { stars, stems, seeks } = query
+    const asked = [simple, terms, weights, units, need, wanted, unwanted, counted]
+    // A parameter that the text does not use would be an error.
+    const listed = [plan.pinned, plan.hidden, ...filters]
+    if (shape.definition.facets.length > 0) listed.push(facets)
+    return {
+      name,
+      text,
+      values: [...asked, stars, stems, seeks, limit, offset, ...(shape.top ? [] : listed)],
+    }
+  }
 }
 
-const UNITS = '$1::text[], $2::boolean[], $3::boolean[], $4::int[]'
+const QUERY = `$1::boolean, $2::text[], $3::double precision[], $4::int[], $5::int, $6::text::tsquery, $7::text::tsquery,
+        $8::text[]::tsquery[], $9::text[]::tsquery[], $10::text[], $11::text[]`
 
 function renderTop({ definition, names, types }: SearchShape): string {
   const keyType = (types[definition.key] as ColumnType).type
   return /* sql */ `
     with found as materialized (
       select keys, scores, total
-      from ${names.functions.search}(${UNITS}, $7::int, $5::int + $6::int)
+      from ${names.functions.search}(${QUERY}, $12::int + $13::int)
     ), page as (
       select u.key, u.score, u.place
       from found cross join lateral unnest(keys, scores) with ordinality u(key, score, place)
-      where u.place > $6::int and u.place <= $5::int + $6::int
+      where u.place > $13::int and u.place <= $12::int + $13::int
     )
     select (select total::text from found) as total,
       (select coalesce(json_agg(json_build_object(
@@ -94,32 +102,41 @@ function renderAll(shape: SearchShape): string {
     ...sort.map(({ column }, at) => `t.${ident(column)} as sort_${at}`),
   ]
   const order = [
+    `array_position($14::text[], key collate "default")`,
     ...sort.map(({ order }, at) => `sort_${at} ${order} nulls last`),
     ...(sort.length === 0 ? ['score desc'] : []),
     'key',
   ].join(', ')
   const { match } = names.functions
   const from = ranked
-    ? `${match}(${UNITS}, $7::int) d join ${table} t on ${key} = d.key::${keyType}`
+    ? `(
+        select key, score from found
+        union all
+        select pin, 0 from unnest($14::text[]) pin
+        where pin not in (select key from found)
+          and exists (
+            select from ${names.hot} h where h.key = pin
+            union all select from ${names.document} d where d.key = pin)
+      ) d join ${table} t on ${key} = d.key::${keyType}`
     : `${table} t`
-  // What is excluded is what a query for any of it finds.
-  const excluded = `${key} not in (
-        select m.key::${keyType} from ${match}($1::text[], $2::boolean[],
-          array_fill(false, array[cardinality($3::boolean[])]),
-          array(select generate_series(1, cardinality($4::int[]))), least($7::int, 1)) m)`
   const conditions = [
-    ...(ranked ? [] : [excluded, `${key} is not null`]),
+    ranked
+      ? 'd.key <> all ($15::text[])'
+      : `(${key} not in (select found.key::${keyType} from found) or ${key}::text = any ($14::text[]))
+        and ${key}::text <> all ($15::text[]) and ${key} is not null`,
     ...definition.filters.map((column, at) => filter(column, at, types)),
   ]
   return /* sql */ `
-    with matched as materialized (
+    with found as materialized (
+      select m.key, m.score from ${match}(${QUERY}) m
+    ), matched as materialized (
       select ${ranked ? 'd.key, d.score' : `${key}::text collate "C" as key, 0::double precision as score`}
         ${columns.map((column) => `, ${column}`).join('')}
       from ${from}
-      where ${['true', ...conditions].join('\n        and ')}
+      where ${conditions.join('\n        and ')}
     ), page as materialized (
       select key, score, row_number() over (order by ${order}) as place
-      from matched order by ${order} limit $5::int offset $6::int
+      from matched order by ${order} limit $12::int offset $13::int
     )
     select (select count(*)::text from matched) as total,
       (select coalesce(json_agg(json_build_object(
@@ -129,7 +146,7 @@ function renderAll(shape: SearchShape): string {
 }
 
 function filter(column: string, at: number, types: SearchShape['types']): string {
-  const parameter = `$${at + 8}::text[]`
+  const parameter = `$${at + FIXED + 1}::text[]`
   const { type, element } = types[column] as ColumnType
   const name = `t.${ident(column)}`
   const equal =
@@ -141,7 +158,7 @@ function filter(column: string, at: number, types: SearchShape['types']): string
 }
 
 function facet({ definition, types }: SearchShape, column: string, at: number): string {
-  const asked = `$${definition.filters.length + 8}::text[]`
+  const asked = `$${definition.filters.length + FIXED + 1}::text[]`
   const isArray = (types[column] as ColumnType).element !== null
   const from = isArray
     ? `matched cross join lateral unnest(facet_${at}) as one(value)`
