@@ -4,7 +4,7 @@ import { type Generation, K1 } from './generation.js'
 import { clearedOf } from './tables.js'
 
 /** Words whose part of the score is written out; those after them are summed up in a subquery, which takes longer for each document. */
-const WRITTEN_OUT = 12
+const WRITTEN_OUT = 4
 
 /** Declares what `living` uses, and `taken`: the numbers of documents that are in the way of a count. */
 export function livingVariables({ names }: Generation): string {
