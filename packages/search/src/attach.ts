@@ -12,6 +12,7 @@ import { type SearchErrorCode, searchError } from './errors.js'
 import { maintainOnce } from './maintenance.js'
 import { fingerprint, indexNames, TRIGGER_EVENTS, tableOf, triggerName } from './names.js'
 import { createGeneration } from './native/create.js'
+import { maintenanceLock } from './native/maintain.js'
 import { dropGeneration } from './native/tables.js'
 import { dropTriggers } from './native/triggers.js'
 import type { Definition } from './options.js'
@@ -26,8 +27,11 @@ import { readProgress } from './sql/read-progress.js'
 import { registerIndex } from './sql/register-index.js'
 import { unregisterGeneration, unregisterIndex } from './sql/unregister.js'
 
-/** How long a change of triggers waits for the lock on the table, and so holds up those who come after it, before it lets them pass. */
-const LOCK_TIMEOUT = '1s'
+/**
+ * How long a change waits for a lock on a table, and so holds up those who come after it, before it lets them pass. Shorter than PostgreSQL waits to look
+ * for a deadlock, so that it is we who give way: a search takes the tables in another order than they are dropped in.
+ */
+const LOCK_TIMEOUT = '300ms'
 const LOCK_NOT_AVAILABLE = '55P03'
 
 /** How far an index has come with the rows that were there before it. */
@@ -155,11 +159,18 @@ async function removeAll(
         await runAll(tx, dropTriggers(db.schema, name, generation, found.name))
       }),
     )
-    await db.transaction(async (tx) => {
-      await db.query(lockIndex(db.schema, name), tx)
-      await runAll(tx, dropGeneration({ names: indexNames(db.schema, id, generation) }))
-      await db.query(unregisterGeneration(db.schema, id, generation), tx)
-    })
+    await patiently(() =>
+      db.transaction(async (tx) => {
+        await db.query(lockIndex(db.schema, name), tx)
+        await tx.query({ text: `set local lock_timeout = '${LOCK_TIMEOUT}'` })
+        // No step of the background is under way then, and none begins.
+        await tx.query({
+          text: `select pg_advisory_xact_lock(${maintenanceLock({ schema: db.schema, id })})`,
+        })
+        await runAll(tx, dropGeneration({ names: indexNames(db.schema, id, generation) }))
+        await db.query(unregisterGeneration(db.schema, id, generation), tx)
+      }),
+    )
   }
 }
 
