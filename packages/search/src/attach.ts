@@ -29,13 +29,11 @@ import { readProgress } from './sql/read-progress.js'
 import { registerIndex } from './sql/register-index.js'
 import { unregisterGeneration, unregisterIndex } from './sql/unregister.js'
 
-/** How long a change of triggers waits for the lock on the table, and so holds up those who come after it, before it lets them pass. */
-const LOCK_TIMEOUT = '1s'
 /**
- * How long a removal waits for tables that searches hold in another order: less than PostgreSQL waits before it looks for deadlocks, so that
- * it is never the search that fails.
+ * How long a change waits for a lock on a table, and so holds up those who come after it, before it lets them pass. Shorter than PostgreSQL waits to look
+ * for a deadlock, so that it is we who give way: a search takes the tables in another order than they are dropped in.
  */
-const DROP_TIMEOUT = '500ms'
+const LOCK_TIMEOUT = '300ms'
 const LOCK_NOT_AVAILABLE = '55P03'
 
 /** How far an index has come with the rows that were there before it. */
@@ -170,7 +168,8 @@ async function removeAll(
     await patiently(() =>
       db.transaction(async (tx) => {
         await db.query(lockIndex(db.schema, name), tx)
-        await tx.query({ text: `set local lock_timeout = '${DROP_TIMEOUT}'` })
+        await tx.query({ text: `set local lock_timeout = '${LOCK_TIMEOUT}'` })
+        // No step of the background is under way then, and none begins.
         await tx.query({ text: `select pg_advisory_xact_lock(${maintenanceLock({ schema, id })})` })
         await runAll(tx, dropGeneration({ names: indexNames(schema, id, generation) }))
         await db.query(lockWords(schema, vocabulary), tx)
