@@ -6,7 +6,7 @@ import { vocabularyFunctions } from './functions/vocabulary.js'
  * The words of the documents, unstemmed, with how many documents have them: what typing errors are corrected to and beginnings completed to.
  *
  * - An index has a vocabulary for each tenant, or one for the tenant ''.
- * - `search_word_log` is what writers noted and is not yet added up: the words of a document that came (sign 1) or went (-1), or, from
+ * - `search_word_log` is what writers noted and is not yet added up: the text of a document that came (sign 1) or went (-1), or, from
  *   filling an index, words with how many documents have them.
  * - `search_error_word` stands apart from `search_word`, so that a count that changes touches no index.
  */
@@ -38,6 +38,7 @@ export const vocabulary: Migration = {
       id bigint not null generated always as identity,
       tenant text collate "C" not null,
       sign int,
+      text text,
       words text[],
       counts int[],
       primary key (index_id, id)

@@ -1,4 +1,5 @@
 import { type Language, plainText } from '../language/language.js'
+import { MAX_DOCUMENT } from '../migrations/functions/text.js'
 
 /** Words in one row of the log, so that a fold is never long. */
 const WORDS_PER_ROW = 5000
@@ -15,12 +16,12 @@ export interface NotedTexts {
 }
 
 /**
- * Statement for the trigger of an index that notes the words of documents in the log of the vocabulary, as a part of the writer's
- * transaction. It only inserts, and leaves everything else to the fold.
+ * Statement for the trigger of an index that notes the texts of documents in the log of the vocabulary, as a part of the writer's
+ * transaction. It only inserts, and leaves everything else to the fold: also to find the words, which would cost the writer as much as the index.
  */
 export function noteWords(s: string, { index, language, from }: NotedTexts): string {
-  return /* sql */ `insert into ${s}.search_word_log (index_id, tenant, sign, words)
-    select ${index}, t.tenant, t.sign, coalesce(${s}.search_lexemes(${plainText(language, 't.text')}), '{}')
+  return /* sql */ `insert into ${s}.search_word_log (index_id, tenant, sign, text)
+    select ${index}, t.tenant, t.sign, coalesce(left(${plainText(language, 't.text')}, ${MAX_DOCUMENT}), '')
     from (${from}) t`
 }
 

@@ -5,13 +5,13 @@ import { CJK_MARKS_SQL, CJK_SQL } from '../../language/cjk.js'
 const MAX_WORD = 40
 const MAX_WORD_WITH_DIGIT = 12
 /** Characters of a document whose words are counted. */
-const MAX_DOCUMENT = 80_000
+export const MAX_DOCUMENT = 80_000
 
 /**
  * - `search_text` cuts CJK into overlapping pairs of characters with spaces between: PostgreSQL's parser would take a whole sentence for
  *   one word. Characters inside a run are doubled, which leaves the pairs standing side by side. Text in ASCII is returned as it is.
  * - `search_lexemes` answers what a text has for the vocabulary, each once, unstemmed and in lower case: the cheapest that PostgreSQL can
- *   make of it, for writers pay it. Of a long text it is the beginning, which always fits the 1 MB of a `tsvector`.
+ *   make of it. Of a long text it is the beginning, which always fits the 1 MB of a `tsvector`.
  * - `search_is_word` tells which of them are words: neither numbers, addresses and the like nor CJK.
  * - `search_tokens` answers the words of a query in their order.
  */

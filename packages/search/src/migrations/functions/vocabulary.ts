@@ -15,6 +15,8 @@ const SHORTEST = 3
 /** A word in at most so many documents may be an error itself. */
 const RARE = 3
 
+/** Bytes of text for a word, about. */
+const BYTES_A_WORD = 8
 /** A fold stops when it has so many words, for it holds up the next one. */
 const FOLD_WORDS = 20_000
 
@@ -34,7 +36,7 @@ const LOOK_UP =
  * - `search_fold` adds up what writers noted. Writers only ever insert into the log, so they never wait for each other or for
  *   the fold; folds of one index take turns by an advisory lock, and one that finds it taken does nothing and answers null. A word is
  *   added with the row that has it and removed with it, in the same transactions, so the counts are exact but for what is still in the log.
- *   A log row without words says that everything before it is void: its transaction kept all others out of the table.
+ *   A log row without words or text says that everything before it is void: its transaction kept all others out of the table.
  *
  * @see Wolf Garbe, https://github.com/wolfgarbe/SymSpell
  */
@@ -97,11 +99,11 @@ declare
 begin
   if not pg_try_advisory_xact_lock(hashtext(${literal(`${s}.search_fold`)}), _index) then return null; end if;
   select max(id) into upto
-  from (select id, sum(coalesce(cardinality(words), 0)) over (order by id) - coalesce(cardinality(words), 0) as before
-    from (select id, words from ${s}.search_word_log where index_id = _index order by id limit _max) oldest) counted
+  from (select id, sum(size) over (order by id) - size as before
+    from (select id, coalesce(cardinality(words), octet_length(text) / ${BYTES_A_WORD}, 0) as size from ${s}.search_word_log where index_id = _index order by id limit _max) oldest) counted
   where before < ${FOLD_WORDS};
   if upto is null then return 0; end if;
-  select max(id) into void from ${s}.search_word_log where index_id = _index and id <= upto and words is null;
+  select max(id) into void from ${s}.search_word_log where index_id = _index and id <= upto and words is null and text is null;
   if void is not null then
     delete from ${s}.search_word_log where index_id = _index and id <= void;
     delete from ${s}.search_error_word where vocabulary in (select id from ${s}.search_vocabulary where index_id = _index);
@@ -111,11 +113,11 @@ begin
   select distinct index_id, tenant from ${s}.search_word_log where index_id = _index and id <= upto
   on conflict do nothing;
   with taken as (
-    delete from ${s}.search_word_log where index_id = _index and id <= upto returning tenant, words, counts, sign
+    delete from ${s}.search_word_log where index_id = _index and id <= upto returning tenant, text, words, counts, sign
   ), changed as materialized (
     select v.id, n.word, sum(coalesce(n.count, t.sign))::int as count
     from taken t join ${s}.search_vocabulary v on v.index_id = _index and v.tenant = t.tenant
-    cross join unnest(t.words, t.counts) as n(word, count)
+    cross join unnest(case when t.text is null then t.words else ${s}.search_lexemes(t.text) end, t.counts) as n(word, count)
     group by v.id, n.word having sum(coalesce(n.count, t.sign)) <> 0 and ${s}.search_is_word(n.word)
   ), known as materialized (
     select c.*, w.documents from changed c
