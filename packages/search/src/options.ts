@@ -50,7 +50,7 @@ export interface Definition {
   readonly name: string
   readonly table: { readonly schema: string; readonly name: string }
   readonly key: string
-  /** Columns by weight, heaviest first; PostgreSQL's weight classes A to D stand for them in this order. */
+  /** Columns by weight, heaviest first, each by itself where there are few; PostgreSQL's weight classes A to D stand for them in this order. */
   readonly classes: readonly { readonly weight: number; readonly columns: readonly string[] }[]
   readonly facets: readonly string[]
   /** Everything that can be filtered on, facets included. */
@@ -116,9 +116,12 @@ function classes(fields: unknown): Definition['classes'] {
   if (byWeight.size > MAX_WEIGHTS) {
     throw invalid(`fields may have at most ${MAX_WEIGHTS} different weights. Make some equal.`)
   }
-  return [...byWeight]
+  const groups = [...byWeight]
     .sort(([a], [b]) => b - a)
     .map(([weight, names]) => ({ weight, columns: names.sort() }))
+  if (Object.keys(fields).length > MAX_WEIGHTS) return groups
+  // Each by itself, so that `field:word` tells them apart.
+  return groups.flatMap(({ weight, columns }) => columns.map((one) => ({ weight, columns: [one] })))
 }
 
 /** @throws {@link HowdahError} SEARCH_INVALID_OPTION */

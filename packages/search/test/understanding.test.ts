@@ -56,6 +56,20 @@ test('a field before a colon is the only one that counts', async () => {
   expect((await keys('-title:free')).sort()).toEqual(['2', '3', '4'])
 })
 
+test('fields of equal weight are told apart, up to four', async () => {
+  const fields = { title: {}, body: {}, kind: {} }
+  const equal = new SearchIndex('equal', { pool, table: 'offer', key: 'id', fields })
+  await equal.attach()
+  const found = async (query: string) =>
+    (await equal.search(query)).hits.map(({ key }) => key).sort()
+  expect(await found('title:streaming')).toEqual(['3'])
+  expect(await found('body:streaming')).toEqual(['2'])
+  expect(await found('streaming -body:streaming')).toEqual(['3'])
+  expect(await found('kind:video body:"small screen"')).toEqual(['3'])
+  await equal.detach()
+  await equal.close()
+})
+
 test('the last word is completed while it is typed', async () => {
   expect((await keys('str', { prefix: true })).sort()).toEqual(['2', '3'])
   expect(await keys('str')).toEqual([])

@@ -57,12 +57,11 @@ export function documents(
 /** How much an unnested lexeme counts: its occurrences, each by the weight of where it stands. */
 export function countOfLexeme({ classes }: Definition): string {
   const last = classes.at(-1)?.weight ?? 1
-  const more = classes
-    .slice(0, -1)
-    .map(
-      ({ weight }, at) =>
-        ` + ${weight - last} * coalesce(cardinality(array_positions(weights, '${LETTERS[at]}')), 0)`,
-    )
+  const more = classes.flatMap(({ weight }, at) =>
+    weight === last
+      ? []
+      : ` + ${weight - last} * coalesce(cardinality(array_positions(weights, '${LETTERS[at]}')), 0)`,
+  )
   return `(${last} * cardinality(positions)${more.join('')})::float8`
 }
 
@@ -72,8 +71,9 @@ export function countOfLexeme({ classes }: Definition): string {
  * occurrences that a document keeps of a word. Some thirty times faster than unnesting the document.
  */
 export function countOfQuery({ classes }: Definition, document: string, query: string): string {
-  const counts = classes.map(({ weight }, at) => {
+  const counts = classes.flatMap(({ weight }, at) => {
     const next = classes[at + 1]?.weight ?? 0
+    if (weight === next) return []
     // The weights stand in the order D, C, B, A.
     const weights = [3, 2, 1, 0].map((which) => (which <= at || at === classes.length - 1 ? 1 : 0))
     const count = `round(1 / (1.6449340668482 * (1.0000001 - ts_rank('{${weights.join(',')}}', ${document}, ${query}))) - 0.5)`
