@@ -82,6 +82,6 @@ begin
   return false;
 end`
   return `create function ${names.functions.fill}() returns boolean
-    language plpgsql volatile set enable_seqscan = off
+    language plpgsql volatile set enable_seqscan = off set jit = off
     ${CANONICAL.map((setting) => `set ${setting}`).join(' ')} as ${literal(body)}`
 }

@@ -108,7 +108,7 @@ begin
   return null;
 end`
   return `create function ${names.functions.maintain}(thoroughly boolean) returns text
-    language plpgsql volatile set enable_seqscan = off set work_mem = '64MB' as ${literal(body)}`
+    language plpgsql volatile set enable_seqscan = off set jit = off set work_mem = '64MB' as ${literal(body)}`
 }
 
 /**
