@@ -20,7 +20,7 @@ export async function build() {
     const limit = slots()
     // In dependency order, so the builds a package waits for are in the map before it.
     for (const one of stale) {
-      const needed = one.needs.map((name) => builds.get(name))
+      const needed = one.builtWith.map((name) => builds.get(name))
       builds.set(
         one.name,
         Promise.all(needed).then(() => limit(() => buildPackage(one, hashes.get(one.name) ?? ''))),
@@ -70,7 +70,7 @@ function wantedHashes() {
   )
   for (const one of packagesInOrder()) {
     const own = ['src', 'package.json', 'tsup.config.ts'].map((name) => join(one.folder, name))
-    const needed = one.needs.map((name) => hashes.get(name) ?? '')
+    const needed = one.builtWith.map((name) => hashes.get(name) ?? '')
     hashes.set(one.name, hashOf([...own, ...shared], needed))
   }
   return hashes

@@ -16,7 +16,11 @@ import { fileURLToPath } from 'node:url'
  * @property {Record<string, { optional?: boolean }>} [peerDependenciesMeta]
  */
 
-/** @typedef {{ name: string, folder: string, manifest: Manifest, needs: string[] }} Package */
+/**
+ * `needs` are siblings it cannot run without, `builtWith` those whose declarations its build reads.
+ *
+ * @typedef {{ name: string, folder: string, manifest: Manifest, needs: string[], builtWith: string[] }} Package
+ */
 
 /** The clone's folder. */
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
@@ -45,7 +49,7 @@ export function workspaceFolders() {
 }
 
 /**
- * The publishable packages, each after those it depends on.
+ * The publishable packages, each after those it is built with.
  *
  * @returns {Package[]}
  */
@@ -61,6 +65,9 @@ export function packagesInOrder() {
     folder: join(root, folder),
     manifest,
     needs: requiredBy(manifest).filter((name) => names.has(name)),
+    builtWith: [...requiredBy(manifest), ...Object.keys(manifest.devDependencies ?? {})].filter(
+      (name) => names.has(name),
+    ),
   }))
   /** @type {Package[]} */
   const ordered = []
@@ -68,7 +75,7 @@ export function packagesInOrder() {
     if (ordered.includes(one)) return
     if (path.includes(one.name))
       throw new Error(`Packages depend in a circle: ${path.join(' > ')}.`)
-    for (const name of one.needs) {
+    for (const name of one.builtWith) {
       const needed = packages.find((other) => other.name === name)
       if (needed) visit(needed, [...path, one.name])
     }

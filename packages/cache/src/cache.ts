@@ -6,9 +6,10 @@
  * - Calls of one process on one key take effect in the order they were made.
  * - One loader of a key runs at a time, in all processes together (loads.ts says how, and what ends its right to store).
  */
-import { Database, type Duration } from '@howdah/core'
+import { Database, type Duration, type MetricReader, type MetricSource } from '@howdah/core'
 import { Activity } from './activity.js'
 import type { CacheEntry } from './cache-entry.js'
+import { cacheReader } from './cache-metrics.js'
 import { EntryStore } from './entry-store.js'
 import { cacheError } from './errors.js'
 import type { CacheEvents, CacheStats } from './events.js'
@@ -58,7 +59,7 @@ const NO_OPTIONS: GetOptions & GetOrSetOptions = Object.freeze({})
  * const coffee = await cache.getOrSet('coffee', async (key) => ({ key, cents: 410 }), { grace: '1h' })
  * ```
  */
-export class Cache {
+export class Cache implements MetricSource {
   readonly #source: CacheOptions
   readonly #options: ResolvedCacheOptions
   readonly #db: Database
@@ -416,6 +417,11 @@ export class Cache {
       estimated: share < 1,
       near: this.#near?.stats(),
     }
+  }
+
+  /** What `metrics()` reads. */
+  get metricReader(): MetricReader {
+    return cacheReader(this.name, () => this.stats())
   }
 
   /** Waits for what was called, aborts loaders, and stops what goes on in the background. Entries stay; the pool stays open. */

@@ -7,6 +7,7 @@ export { Cache } from './cache.js'
 export type { CacheEntry } from './cache-entry.js'
 export type { CacheErrorCode } from './errors.js'
 export type { CacheEvents, CacheStats } from './events.js'
+export { hotStatements } from './hot-statements.js'
 export type { LoadContext } from './loads.js'
 export {
   type MaterializedEvents,

@@ -1,7 +1,13 @@
 import { HowdahError } from '@howdah/core'
 
 /** Codes of what the command refuses by itself; other codes come from `@howdah/core`. */
-export type CliErrorCode = 'CLI_INVALID_OPTION' | 'CLI_UNKNOWN_PACKAGE' | 'CLI_NOT_CONFIRMED'
+export type CliErrorCode =
+  | 'CLI_INVALID_OPTION'
+  | 'CLI_UNKNOWN_PACKAGE'
+  | 'CLI_NOT_CONFIRMED'
+  | 'CLI_NOT_INSTALLED'
+  | 'CLI_NOT_FOUND'
+  | 'CLI_SERVER_ENDED'
 
 /** Makes an error of this package. */
 export function cliError(code: CliErrorCode, message: string): HowdahError<CliErrorCode> {

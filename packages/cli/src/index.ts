@@ -4,5 +4,5 @@
  * @packageDocumentation
  */
 export type { CliErrorCode } from './errors.js'
-export { installedMigrations } from './installed-migrations.js'
+export { installedMigrations } from './installed.js'
 export { main } from './main.js'

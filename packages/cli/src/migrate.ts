@@ -1,14 +1,11 @@
 import { type MigrationSet, migrationSql } from '@howdah/core'
 import { Command, InvalidArgumentError } from 'commander'
 import { confirm } from './confirm.js'
-import { type ConnectionOptions, withDatabase } from './connection.js'
+import { type CommonOptions, type ConnectionOptions, common, withDatabase } from './connection.js'
 import { cliError } from './errors.js'
-import { installedMigrations } from './installed-migrations.js'
+import { installedMigrations } from './installed.js'
 import { show, statusTable, stepList } from './output.js'
 
-interface CommonOptions extends ConnectionOptions {
-  readonly json?: boolean
-}
 interface UpOptions extends CommonOptions {
   readonly dryRun?: boolean
 }
@@ -42,13 +39,6 @@ export function migrateCommand(): Command {
     .option('--current', 'start from the versions in the database, which is read for it')
     .action(print)
   return migrate
-}
-
-function common(command: Command): Command {
-  return command
-    .option('--schema <name>', 'schema that holds the tables', 'howdah')
-    .option('--url <postgres://...>', 'the database; DATABASE_URL where it is not given')
-    .option('--json', 'print one line of JSON')
 }
 
 async function up(names: readonly string[], options: UpOptions): Promise<void> {

@@ -1,15 +1,10 @@
-import { spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { Database } from '@howdah/core'
 import { type TestDatabase, testDatabase } from '@howdah/testkit'
 import type { Pool } from 'pg'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { installedMigrations, main } from '../src/index.js'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { installedMigrations } from '../src/index.js'
+import { PROCESS_MS, json as readJson, howdah as run, inside as runInside } from './support.js'
 
-const script = fileURLToPath(new URL('./fixtures/howdah.ts', import.meta.url))
-const root = fileURLToPath(new URL('../../..', import.meta.url))
-/** Starting a process on a machine that is busy with other tests takes long. */
-const PROCESS_MS = 120_000
 let database: TestDatabase
 let pool: Pool
 let schemas = 0
@@ -21,58 +16,11 @@ beforeAll(async () => {
 })
 afterAll(() => database.close())
 
-interface Outcome {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
-/** Runs the command as a process, with nobody at its standard input. */
-function howdah(args: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
-  const { DATABASE_URL: _, ...inherited } = process.env
-  const child = spawn(process.execPath, ['--import', 'tsx', script, ...args], {
-    cwd: root,
-    env: { ...inherited, DATABASE_URL: database.url, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let stdout = ''
-  let stderr = ''
-  child.stdout.on('data', (chunk) => {
-    stdout += chunk
-  })
-  child.stderr.on('data', (chunk) => {
-    stderr += chunk
-  })
-  return new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', (code) => resolve({ code, stdout, stderr }))
-  })
-}
-
-/** Runs the command inside this process, which is faster, and answers what it wrote. */
-async function inside(args: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
-  const written = { stdout: '', stderr: '' }
-  const capture = (name: 'stdout' | 'stderr') =>
-    vi.spyOn(process[name], 'write').mockImplementation((chunk) => {
-      written[name] += String(chunk)
-      return true
-    })
-  const spies = [capture('stdout'), capture('stderr')]
-  vi.stubEnv('DATABASE_URL', env['DATABASE_URL'] ?? database.url)
-  try {
-    return { code: await main(args), ...written }
-  } finally {
-    vi.unstubAllEnvs()
-    for (const spy of spies) spy.mockRestore()
-  }
-}
-
-/** Runs the command and reads its JSON. */
-async function json(args: readonly string[]) {
-  const { code, stdout, stderr } = await inside([...args, '--json'])
-  expect(stderr).toBe('')
-  return { ...JSON.parse(stdout), code }
-}
+const howdah = (args: readonly string[], env: Record<string, string> = {}) =>
+  run(args, { DATABASE_URL: database.url, ...env })
+const inside = (args: readonly string[], env: Record<string, string> = {}) =>
+  runInside(args, { DATABASE_URL: database.url, ...env })
+const json = (args: readonly string[]) => readJson(args, { DATABASE_URL: database.url })
 
 async function tables(schema: string): Promise<number> {
   const { rows } = await pool.query(

@@ -31,7 +31,14 @@ export type { HubHandler } from './hub/registration.js'
 export { ident, literal } from './ident.js'
 export { encodeJson } from './json.js'
 export { Loop, type LoopOptions } from './loop.js'
+export type {
+  MetricFamily,
+  MetricReader,
+  MetricSample,
+  MetricSource,
+} from './metrics/metric-source.js'
 export { coreMigrations } from './migrations/core-migrations.js'
+export { describeFunctions, describeView } from './migrator/describe.js'
 export type { Migration, MigrationSet } from './migrator/migration.js'
 export { type MigrationSqlOptions, migrationSql } from './migrator/migration-sql.js'
 export { type MigrateDownOptions, type MigrateUpOptions, Migrator } from './migrator/migrator.js'
@@ -59,5 +66,5 @@ export {
   type TenantPolicyOptions,
   tenantPolicy,
 } from './tenant-policy.js'
-export { type TraceContext, type Tracer, tracer } from './trace.js'
+export { onTracer, type TraceContext, type Tracer, tracer } from './trace.js'
 export { Transaction } from './transaction.js'

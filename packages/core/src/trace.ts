@@ -22,6 +22,50 @@ export interface Tracer {
   run<T>(context: () => TraceContext, fn: () => Promise<T>): Promise<T>
 }
 
+/** Tracers of this process, also those of another copy of this module (ESM beside CommonJS): tracing channels are one for all copies, too. */
+interface Tracers {
+  readonly names: Set<string>
+  readonly listeners: Set<(name: string) => void>
+}
+
+const TRACERS = Symbol.for('@howdah/core:tracers')
+const shared = globalThis as { [TRACERS]?: Tracers }
+
+function tracers(): Tracers {
+  shared[TRACERS] ??= { names: new Set(), listeners: new Set() }
+  return shared[TRACERS]
+}
+
+/**
+ * Calls back with the name of each tracing channel there is in this process, and of each that is made later, and returns the function that ends that. For
+ * what listens to all operations of all packages, for instance metrics.
+ *
+ * @example
+ * ```ts
+ * import { onTracer } from '@howdah/core'
+ *
+ * const stop = onTracer((name) => console.log(name)) // @howdah/core:query
+ * stop()
+ * ```
+ */
+export function onTracer(listener: (name: string) => void): () => void {
+  const { names, listeners } = tracers()
+  // A listener that is given twice is two listeners.
+  const call = (name: string): void => listener(name)
+  listeners.add(call)
+  for (const name of names) call(name)
+  return () => {
+    listeners.delete(call)
+  }
+}
+
+function announce(name: string): void {
+  const { names, listeners } = tracers()
+  if (names.has(name)) return
+  names.add(name)
+  for (const listener of listeners) listener(name)
+}
+
 /**
  * Makes the tracer for one operation, on a `node:diagnostics_channel` tracing channel named `{package}:{operation}`. Where
  * nobody subscribes it costs one property read: the context is not even built.
@@ -41,6 +85,7 @@ export interface Tracer {
  * ```
  */
 export function tracer(name: string): Tracer {
+  announce(name)
   const channel = tracingChannel(name) as TracingChannel<unknown, TraceContext> & {
     readonly hasSubscribers?: boolean
   }

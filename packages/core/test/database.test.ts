@@ -143,7 +143,10 @@ describe('query()', () => {
     expect((await own.query(settings, ['session'])).rows).toEqual(before)
     expect((await own.query('select * from pg_listening_channels()')).rows).toEqual([])
     expect((await own.query('select * from pg_cursors')).rows).toEqual([])
-    const locks = await own.query("select * from pg_locks where locktype = 'advisory'")
+    // The view shows the locks of all databases of the server.
+    const locks = await own.query(
+      "select * from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()",
+    )
     expect(locks.rows).toEqual([])
     await mine.close()
   })

@@ -186,7 +186,8 @@ test('in whatever order names are taken and let go, one hub holds each', async (
       await Promise.all(underWay)
       await Promise.all(hubs.flatMap((hub) => [hub.letGo('a'), hub.letGo('b')]))
       const left = await query(
-        "select 1 from pg_locks where locktype = 'advisory' and objsubid = 1",
+        `select 1 from pg_locks join pg_database d on d.oid = database
+         where locktype = 'advisory' and objsubid = 1 and datname = current_database()`,
       )
       expect(left).toEqual([])
     }),

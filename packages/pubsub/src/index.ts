@@ -24,6 +24,7 @@ export type {
   OrderedDelivery,
   SharedDelivery,
 } from './group/group-options.js'
+export { hotStatements } from './hot-statements.js'
 export { migrations } from './migrations/index.js'
 export type {
   ChannelOptions,

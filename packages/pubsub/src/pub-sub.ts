@@ -1,4 +1,11 @@
-import { Database, Emitter, type TableName, tracer } from '@howdah/core'
+import {
+  Database,
+  Emitter,
+  type MetricReader,
+  type MetricSource,
+  type TableName,
+  tracer,
+} from '@howdah/core'
 import { Channel, type ChannelParts } from './channel/channel.js'
 import { destinationOf } from './channel/form.js'
 import { Pattern } from './channel/pattern.js'
@@ -17,6 +24,7 @@ import {
 import { resolvePresenceText } from './presence/options.js'
 import { Presence } from './presence/presence.js'
 import { Presences } from './presence/presences.js'
+import { pubSubReader } from './pub-sub-metrics.js'
 import { type PubSubStats, pubSubStats } from './stats.js'
 import { resolveStreamName, type StreamOptions } from './stream/options.js'
 import { Stream } from './stream/stream.js'
@@ -53,7 +61,7 @@ const appendTracer = tracer('@howdah/pubsub:append')
  * await pubsub.close()
  * ```
  */
-export class PubSub {
+export class PubSub implements MetricSource {
   readonly #db: Database
   readonly #maxMessageBytes: number
   readonly #spill: Spill
@@ -118,6 +126,11 @@ export class PubSub {
   stats(): Promise<PubSubStats> {
     this.#assertOpen()
     return pubSubStats(this.#streams.db)
+  }
+
+  /** What `metrics()` of `@howdah/core/metrics` reads. */
+  get metricReader(): MetricReader {
+    return pubSubReader(this.#db.options.schema, async () => this.stats())
   }
 
   /**

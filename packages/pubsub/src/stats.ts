@@ -24,8 +24,10 @@ export interface GroupStats {
   /** Messages of a shared group that are given out, or wait to be tried again. */
   readonly pending: number
   readonly dead: number
-  /** Members that live; of a shared group those that hold messages. */
+  /** Members that live; of a shared group those that hold messages, as far as its first thousand pending ones tell. */
   readonly members: number
+  /** Whether `pending` and `dead` were estimated from a sample, which they are where there are very many. */
+  readonly estimated: boolean
 }
 
 /** What {@link PubSub.stats} answers. */
@@ -55,7 +57,7 @@ export async function pubSubStats(db: Database): Promise<PubSubStats> {
       messages: Number(messages),
       bytes: Number(bytes),
     })),
-    groups: row.groups.map(({ stream, name, mode, lag, pending, dead, members }) => ({
+    groups: row.groups.map(({ stream, name, mode, lag, pending, dead, members, estimated }) => ({
       stream,
       name,
       mode,
@@ -63,6 +65,7 @@ export async function pubSubStats(db: Database): Promise<PubSubStats> {
       pending: Number(pending),
       dead: Number(dead),
       members: Number(members),
+      estimated,
     })),
     unsequenced: Number(row.unsequenced),
     oldestUnsequencedMs: row.oldest ?? undefined,

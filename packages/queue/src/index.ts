@@ -9,6 +9,7 @@ export type { AddOptions, JobOptions, KeyOptions } from './add-options.js'
 export type { Capability } from './engines/engine.js'
 export type { PgmqOptions } from './engines/pgmq/options.js'
 export type { QueueErrorCode } from './errors.js'
+export { hotStatements } from './hot-statements.js'
 export type {
   BatchHandler,
   BatchOutcome,

@@ -6,7 +6,7 @@
  * - Jobs run at least once: those of a worker that dies run again.
  * - Adding takes no lock that another adder waits for, unless they add the same key, and sends a notification only while a worker sleeps.
  */
-import { Database, tracer, validate } from '@howdah/core'
+import { Database, type MetricReader, type MetricSource, tracer, validate } from '@howdah/core'
 import { type AddOptions, type JobSpec, jobSpec } from './add-options.js'
 import { type Capability, type QueueEngine, unsupported } from './engines/engine.js'
 import { engineOf } from './engines/engine-of.js'
@@ -17,6 +17,7 @@ import { EventStream, type QueueEvents } from './operations/event-stream.js'
 import { addFlowTree, type FlowIds, type FlowJob } from './operations/flow.js'
 import type { JobInfo, JobList, ListOptions } from './operations/job-info.js'
 import type { DeadLetter, RescheduleOptions, WriteOptions } from './operations/operations.js'
+import { queueReader } from './operations/queue-metrics.js'
 import { type ResultOptions, Results } from './operations/results.js'
 import type { QueueStats } from './operations/stats.js'
 import {
@@ -53,7 +54,7 @@ const addTracer = tracer('@howdah/queue:add')
  * await worker.close()
  * ```
  */
-export class Queue<T = unknown, R = unknown> {
+export class Queue<T = unknown, R = unknown> implements MetricSource {
   readonly #db: Database
   readonly #options: ResolvedQueueOptions<T, R>
   readonly #engine: QueueEngine<T>
@@ -243,6 +244,11 @@ export class Queue<T = unknown, R = unknown> {
   /** Counts the queue's jobs, exactly, as of now; as cheap with a million of them as with ten. */
   stats(): Promise<QueueStats> {
     return this.#engine.stats()
+  }
+
+  /** What `metrics()` of `@howdah/core/metrics` reads. */
+  get metricReader(): MetricReader {
+    return queueReader(this.name, () => this.stats())
   }
 
   /**

@@ -147,7 +147,11 @@ describe('groups', () => {
       let done = 0
       jobs.work(() => void done++, { concurrency: 4 })
       await expect
-        .poll(() => bench.rows(`select from pg_locks where locktype = 'advisory' and not granted`))
+        .poll(() =>
+          bench.rows(
+            `select from pg_stat_activity where datname = current_database() and wait_event = 'advisory'`,
+          ),
+        )
         .not.toEqual([])
       await client.query('commit')
       await expect.poll(() => done).toBe(4)

@@ -5,6 +5,7 @@
  */
 export type { Device } from './device.js'
 export type { SessionErrorCode } from './errors.js'
+export { hotStatements } from './hot-statements.js'
 export type { EncryptionKey, EncryptionOptions } from './key-ring.js'
 export { migrations } from './migrations/index.js'
 export type { CallbackStore } from './moving/callback-store.js'
@@ -18,6 +19,7 @@ export type {
   Session,
   SessionClientOptions,
   SessionLifetime,
+  SessionStats,
   SessionsEvents,
   UserSession,
 } from './session.js'

@@ -58,6 +58,18 @@ export interface UserSession {
   readonly device: Device
 }
 
+/** What {@link Sessions.stats} answers. */
+export interface SessionStats {
+  /** Sessions that live. */
+  readonly live: number
+  /** Those of them that belong to a user. */
+  readonly ofUsers: number
+  /** Expired sessions that are not pruned yet. */
+  readonly expired: number
+  /** Whether the figures were estimated from a sample rather than counted. */
+  readonly estimated: boolean
+}
+
 /** Events of {@link Sessions}. */
 export interface SessionsEvents {
   /** Background work failed and will be tried again. */

@@ -7,7 +7,15 @@
  * - only `create` makes a session. Whatever is done with one that was loaded and has ended since does nothing, in whatever order the two arrive;
  * - of two saves of one session that change different keys both count.
  */
-import { Database, Emitter, Loop, parseDuration, tracer } from '@howdah/core'
+import {
+  Database,
+  Emitter,
+  Loop,
+  type MetricReader,
+  type MetricSource,
+  parseDuration,
+  tracer,
+} from '@howdah/core'
 import { type Device, deviceColumns } from './device.js'
 import { sessionError } from './errors.js'
 import { hashId, newId } from './id.js'
@@ -32,14 +40,17 @@ import type {
   Session,
   SessionClientOptions,
   SessionLifetime,
+  SessionStats,
   SessionsEvents,
   UserSession,
 } from './session.js'
+import { sessionReader } from './session-metrics.js'
 import { endAllSessions, endOldestSessions } from './sql/end-sessions.js'
 import {
   countSessions,
   listByUser,
   pruneSessions,
+  readSessionStats,
   revoke,
   revokeAll,
   scanHashes,
@@ -74,7 +85,7 @@ const TARGET = () => ({ target: 'session' })
  * await sessions.close()
  * ```
  */
-export class Sessions<Data extends object = Record<string, unknown>> {
+export class Sessions<Data extends object = Record<string, unknown>> implements MetricSource {
   readonly #db: Database
   readonly #options: ResolvedSessionsOptions
   readonly #records: SessionRecords
@@ -294,11 +305,28 @@ export class Sessions<Data extends object = Record<string, unknown>> {
     for await (const { hash } of scanAll(read, (row) => row.hash)) yield hash
   }
 
-  /** Counts the live sessions. */
+  /** Counts the live sessions, one by one; {@link Sessions.stats} estimates where there are many. */
   async count(): Promise<number> {
     await this.#open()
     const [row] = await this.#db.query(countSessions(this.#db.schema, this.#options.name))
     return Number(row?.n ?? 0)
+  }
+
+  /** Tells how many sessions there are; as cheap with a million of them as with ten, for it estimates where there are many. */
+  async stats(): Promise<SessionStats> {
+    await this.#open()
+    const [row] = await this.#db.query(readSessionStats(this.#db.schema, this.#options.name))
+    return {
+      live: Number(row?.live ?? 0),
+      ofUsers: Number(row?.users ?? 0),
+      expired: Number(row?.expired ?? 0),
+      estimated: row?.estimated ?? false,
+    }
+  }
+
+  /** What `metrics()` of `@howdah/core/metrics` reads. */
+  get metricReader(): MetricReader {
+    return sessionReader(this.#options.name, () => this.stats())
   }
 
   /**

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { type Anything, Bench, loaded } from './support.js'
 
 const bench = new Bench()
-const waiting = () => bench.rows('select from pg_locks where not granted')
+const waiting = () => bench.waiting()
 
 test('two requests that change different keys both win, and of one key the later save', async () => {
   const a = bench.sessions()

@@ -43,6 +43,13 @@ export class Bench {
     return (await this.pool.query(text, values)).rows as Row[]
   }
 
+  /** Calls of this file that wait for a lock; `pg_locks` would show those of other databases too. */
+  waiting(): Promise<Anything[]> {
+    return this.rows(
+      `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    )
+  }
+
   /** Lets the database's clock run on for all sessions, without waiting. */
   async age(minutes: number): Promise<void> {
     await this.pool.query(

@@ -18,6 +18,8 @@ test.each<[string, unknown]>([
     'a folder for a server that runs already',
     { provider: 'url', url: 'postgres://h/d', dataDir: '/x' },
   ],
+  ['a port that is none', { port: 65_536 }],
+  ['a port for a server that runs already', { provider: 'url', url: 'postgres://h/d', port: 1 }],
   ['a setting with a line break', { settings: { work_mem: "1'\nfsync = on" } }],
   ['a setting whose name is a statement', { settings: { 'a = 1; b': 1 } }],
   ['a template that is no function', { template: 'create table' }],

@@ -33,6 +33,16 @@ test('startPostgres() starts the wanted version with the given settings, as no s
   expect(server.major).toBe(18)
 })
 
+test('a server serves on the port it is given', async () => {
+  const first = await startPostgres()
+  const { port } = first
+  await first.close()
+  await using second = await startPostgres({ port })
+  expect(second.port).toBe(port)
+  await second.restart()
+  expect(second.port).toBe(port)
+})
+
 test('the server asks for its password', async () => {
   const url = new URL(server.url)
   url.password = 'guess'

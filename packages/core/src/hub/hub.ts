@@ -25,8 +25,10 @@ import type { Database } from '../database.js'
 import type { Driver } from '../drivers/driver.js'
 import { HowdahError } from '../errors.js'
 import { Emitter } from '../events.js'
+import type { MetricReader, MetricSource } from '../metrics/metric-source.js'
 import { channelOf } from './channel.js'
 import { Doorbell } from './doorbell.js'
+import { hubMetrics } from './hub-metrics.js'
 import { Link } from './link.js'
 import {
   type Address,
@@ -116,7 +118,8 @@ const FOREVER_MS = 2_147_483_647
  * await db.close()
  * ```
  */
-export class Hub {
+export class Hub implements MetricSource {
+  readonly #db: Database
   readonly #link: Link
   readonly #sender: Sender
   readonly #outbox: Outbox
@@ -135,6 +138,7 @@ export class Hub {
 
   /** @internal Made by {@link Database} only. */
   constructor(db: Database, driver: Driver) {
+    this.#db = db
     const channel = channelOf(db.options.schema)
     const sender = new Sender(db, channel)
     this.#sender = sender
@@ -295,6 +299,16 @@ export class Hub {
       sends: this.#sender.sends,
       lastAliveAt: this.#link.lastAliveAt,
       lastError: this.#lastError,
+    }
+  }
+
+  /** What `metrics()` of `@howdah/core/metrics` reads. */
+  get metricReader(): MetricReader {
+    const { schema } = this.#db.options
+    return {
+      package: 'core',
+      name: `hub ${schema}`,
+      read: async () => hubMetrics(this.stats(), schema),
     }
   }
 

@@ -32,6 +32,7 @@ export interface GroupRow {
   readonly pending: string
   readonly dead: string
   readonly members: string
+  readonly estimated: boolean
 }
 
 /** What {@link PubSub.stats} tells of the database. */
@@ -45,10 +46,11 @@ export const readStats: (schema: string) => Statement<{
   'pubsub.stats',
   (s) => /* sql */ `
     select
-      coalesce((select json_agg(json_build_object('name', l.name, 'head', l.head::text, 'floor', l.floor::text,
-        'messages', l.messages::text, 'bytes', l.bytes::text)) from ${s}.stream_list() l), '[]'::json) as streams,
-      coalesce((select json_agg(json_build_object('stream', g.stream, 'name', g.name, 'mode', g.mode, 'lag', g.lag::text,
-        'pending', g.pending::text, 'dead', g.dead::text, 'members', g.members::text)) from ${s}.stream_group_list() g), '[]'::json) as groups,
+      coalesce((select json_agg(json_build_object('name', l.stream, 'head', l.head::text, 'floor', l.floor::text,
+        'messages', l.messages::text, 'bytes', l.bytes::text) order by l.stream) from ${s}.stream_stats l), '[]'::json) as streams,
+      coalesce((select json_agg(json_build_object('stream', g.stream, 'name', g."group", 'mode', g.mode, 'lag', g.lag::text,
+        'pending', g.pending::text, 'dead', g.dead::text, 'members', g.members::text, 'estimated', g.estimated)
+        order by g.stream, g."group") from ${s}.stream_group_stats g), '[]'::json) as groups,
       (select count(*) from ${s}.stream_unsequenced())::text as unsequenced,
       (select extract(epoch from clock_timestamp() - min(l.at)) * 1000 from ${s}.stream_unsequenced() u join ${s}.stream_log l on l.id = u.id)::float8 as oldest,
       pg_notification_queue_usage() as usage`,

@@ -252,7 +252,7 @@ export class Taker<T> {
       // Ends of its own may have scheduled something.
       const due = before >= this.#lookDueAt || flush.ends.ended !== null
       const [taken] = await takeTracer.run(
-        () => ({ target: String(queue), count: want }),
+        () => ({ target: this.#of.host.queue, count: want }),
         () =>
           db.query(
             take(db.schema, {

@@ -10,6 +10,23 @@ export const countSessions: (schema: string, name: string) => Statement<{ readon
     (name) => [name],
   )
 
+/** Figures of the sessions of a name; no row where there is none. */
+export const readSessionStats: (
+  schema: string,
+  name: string,
+) => Statement<{
+  readonly live: string
+  readonly users: string
+  readonly expired: string
+  readonly estimated: boolean
+}> = defineStatement(
+  'session.stats',
+  (s) => /* sql */ `
+    select sessions::text as live, of_users::text as users, expired::text as expired, estimated
+    from ${s}.session_stats where name = $1::text`,
+  (name) => [name],
+)
+
 /** The hashes of live sessions behind one of them, in their order. */
 export const scanHashes: (
   schema: string,

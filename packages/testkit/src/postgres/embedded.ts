@@ -25,7 +25,7 @@ export async function prepareEmbedded(options: ResolvedPostgresOptions): Promise
     const found = await findBinaries(options.major, (postgres) => host.version(postgres))
     const binaries = await usable(found, host)
     const cluster = await prepareCluster(host, binaries, options)
-    return new EmbeddedServer(host, binaries, cluster, options.dataDir !== undefined)
+    return new EmbeddedServer(host, binaries, cluster, options)
   } catch (error) {
     await watchdog.end().catch(() => {})
     throw error
@@ -36,7 +36,7 @@ export async function prepareEmbedded(options: ResolvedPostgresOptions): Promise
  * A server under the watchdog.
  *
  * States: stopped, running, frozen (a flavour of running), closed. `PostgresServer` lets one operation run at a time.
- * The port is chosen at the first start and kept by all later ones.
+ * The port is given, or chosen at the first start, and kept by all later ones.
  */
 class EmbeddedServer implements ServerProvider {
   readonly #host: Host
@@ -47,11 +47,17 @@ class EmbeddedServer implements ServerProvider {
   #port: number | undefined
   #service: Service | undefined
 
-  constructor(host: Host, binaries: Binaries, cluster: Cluster, keepsData: boolean) {
+  constructor(
+    host: Host,
+    binaries: Binaries,
+    cluster: Cluster,
+    { dataDir, port }: ResolvedPostgresOptions,
+  ) {
     this.#host = host
     this.#binaries = binaries
     this.#cluster = cluster
-    this.#keepsData = keepsData
+    this.#keepsData = dataDir !== undefined
+    this.#port = port
     this.#logFile = join(host.folder, 'postgres.log')
   }
 

@@ -28,6 +28,8 @@ export interface PostgresOptions {
   readonly durable?: boolean | undefined
   /** Keeps the data in this folder, to be found there by the next start; by default data vanishes on close. */
   readonly dataDir?: string | undefined
+  /** Port to serve on, of 127.0.0.1; with `embedded` only. @defaultValue one that is free */
+  readonly port?: number | undefined
   /** Prepares the template that every database is cloned from; called once, with its connection string. */
   readonly template?: ((url: string) => Promise<void>) | undefined
 }
@@ -48,6 +50,7 @@ const KNOWN: readonly string[] = [
   'settings',
   'durable',
   'dataDir',
+  'port',
   'template',
 ]
 
@@ -74,6 +77,13 @@ export function resolvePostgresOptions(options: PostgresOptions): ResolvedPostgr
   }
   if (provider !== 'embedded' && dataDir !== undefined) {
     throw invalid(`dataDir works with provider 'embedded' only, not with '${provider}'`)
+  }
+  const { port } = options
+  if (port !== undefined && !(Number.isInteger(port) && port > 0 && port < 65_536)) {
+    throw invalid('port must be a whole number from 1 to 65535')
+  }
+  if (provider !== 'embedded' && port !== undefined) {
+    throw invalid(`port works with provider 'embedded' only, not with '${provider}'`)
   }
   const settings = resolveSettings(options.settings ?? {})
   if (provider === 'url' && (Object.keys(settings).length > 0 || options.durable !== undefined)) {

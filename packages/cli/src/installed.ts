@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { MigrationSet } from '@howdah/core'
+import { cliError } from './errors.js'
 
 /** Where each package keeps its migrations, in the order they are applied. */
 const PACKAGES = [
@@ -12,6 +13,15 @@ const PACKAGES = [
   { name: '@howdah/search', exported: 'migrations' },
   { name: '@howdah/session', exported: 'migrations' },
 ] as const
+
+/** Packages the command works with where they are installed, by their short names. Types alone: nothing of them is loaded before it is needed. */
+export interface Installable {
+  readonly cache: typeof import('@howdah/cache')
+  readonly pubsub: typeof import('@howdah/pubsub')
+  readonly queue: typeof import('@howdah/queue')
+  readonly session: typeof import('@howdah/session')
+  readonly testkit: typeof import('@howdah/testkit')
+}
 
 /**
  * Answers the migrations of the Howdah packages that are installed, beside this package or in the folder of the process. A package
@@ -30,6 +40,26 @@ export async function installedMigrations(): Promise<readonly MigrationSet[]> {
     PACKAGES.map(async ({ name, exported }) => (await load(name))?.[exported]),
   )
   return sets.filter(isMigrationSet)
+}
+
+/** Answers a package; `undefined` where it is not installed. */
+export async function installed<Name extends keyof Installable>(
+  name: Name,
+): Promise<Installable[Name] | undefined> {
+  return (await load(`@howdah/${name}`)) as Installable[Name] | undefined
+}
+
+/** @throws {@link HowdahError} CLI_NOT_INSTALLED */
+export async function needed<Name extends keyof Installable>(
+  name: Name,
+): Promise<Installable[Name]> {
+  const found = await installed(name)
+  if (found !== undefined) return found
+  const flag = name === 'testkit' ? '--save-dev ' : ''
+  throw cliError(
+    'CLI_NOT_INSTALLED',
+    `This command needs @howdah/${name}, which is installed neither beside @howdah/cli nor in this folder. Run: npm install ${flag}@howdah/${name}`,
+  )
 }
 
 type Module = Readonly<Record<string, unknown>>
