@@ -22,8 +22,11 @@ export interface RunContender {
   finish?(): Promise<void>
 }
 
-/** What a figure compares; `latency` is the middle one, `latency_p99` that which one in a hundred exceeds. */
-export type Compared = 'throughput' | 'latency' | 'latency_p99'
+/**
+ * What a figure compares; `latency` is the middle one, `latency_p99` that which one in a hundred exceeds, and `speed` the middle latency turned
+ * over, so that more is better.
+ */
+export type Compared = 'throughput' | 'latency' | 'latency_p99' | 'speed'
 
 /** One figure: ours against peers that do the same work. */
 export interface Scenario {

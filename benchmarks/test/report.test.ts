@@ -44,6 +44,13 @@ test('jsonLine() is one line with ours over the first peer', () => {
   expect(jsonLine(result)).toBe('{"suite":"example","figures":{"ours_vs_theirs":5}}')
 })
 
+test('jsonLine() holds numbers of ours', () => {
+  const value = { median: 1.23456, min: 1, max: 2 }
+  const measures = [{ figure: 'lookup_ms', title: 'A lookup', unit: 'ms', value }]
+  const { figures } = JSON.parse(jsonLine({ ...result, measures }))
+  expect(figures).toEqual({ ours_vs_theirs: 5, lookup_ms: 1.235 })
+})
+
 test('jsonLine() holds further figures, and those that compare latencies', () => {
   const slow = rounds.map((all, at) => all.map((one) => ({ ...one, p50Ms: at + 1 })))
   const scenarios = [

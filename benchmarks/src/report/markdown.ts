@@ -40,7 +40,12 @@ function section({
   compares,
   contenders,
 }: ScenarioResult): string {
-  const what = { throughput: '', latency: 'p50: ', latency_p99: 'p99: ' }[compares]
+  const what = {
+    throughput: '',
+    latency: 'p50: ',
+    latency_p99: 'p99: ',
+    speed: '1/p50: ',
+  }[compares]
   const ratio = `${what}ours over it`
   const who = callers === 1 ? '1 caller' : `${callers} callers`
   return [

@@ -55,6 +55,7 @@ export function summarize(scenario: Scenario, rounds: readonly Round[][]): Scena
   const { figure, title, callers, compares = 'throughput', figures = {} } = scenario
   const compared = (round: Round) => {
     if (compares === 'throughput') return round.perSecond
+    if (compares === 'speed') return 1000 / round.p50Ms
     return compares === 'latency' ? round.p50Ms : round.p99Ms
   }
   const ours = (rounds[0] ?? []).map(compared)
@@ -65,7 +66,10 @@ export function summarize(scenario: Scenario, rounds: readonly Round[][]): Scena
   if (scenario.best !== undefined) {
     const { name, peers } = scenario.best
     const together = measured.filter((one) => peers.includes(one.name)).map(({ all }) => all)
-    measured.splice(1, 0, { name, all: bestRounds(together, compared, compares !== 'throughput') })
+    measured.splice(1, 0, {
+      name,
+      all: bestRounds(together, compared, compares.startsWith('latency')),
+    })
   }
   const contenders = measured.map(({ name, all }) => {
     const middle = (pick: (round: Round) => number) => spread(all.map(pick)).median
@@ -101,15 +105,21 @@ function bestRounds(
   )
 }
 
-/** The line that tools read: each figure is ours over the first peer, or over the one it names. */
-export function jsonLine({ suite, scenarios }: Pick<SuiteResult, 'suite' | 'scenarios'>): string {
+/** The line that tools read: each figure is ours over the first peer, or over the one it names; or a number of ours. */
+export function jsonLine({
+  suite,
+  scenarios,
+  measures = [],
+}: Pick<SuiteResult, 'suite' | 'scenarios'> & Partial<Pick<SuiteResult, 'measures'>>): string {
+  const rounded = (value: number) => Math.round(value * 1000) / 1000
   const all = scenarios.flatMap(({ figure, figures, contenders }) => {
     const over = (peer: ContenderResult | undefined) =>
-      Math.round((peer?.oursOverThis.median ?? Number.NaN) * 1000) / 1000
+      rounded(peer?.oursOverThis.median ?? Number.NaN)
     const named = Object.entries(figures).map(
       ([name, peer]) => [name, over(contenders.find((one) => one.name === peer))] as const,
     )
     return [[figure, over(contenders[1])] as const, ...named]
   })
-  return JSON.stringify({ suite, figures: Object.fromEntries(all) })
+  const numbers = measures.map(({ figure, value }) => [figure, rounded(value.median)] as const)
+  return JSON.stringify({ suite, figures: Object.fromEntries([...all, ...numbers]) })
 }

@@ -5,6 +5,20 @@ import { lanes } from './lanes.js'
 import { pubsub } from './pubsub.js'
 import { queue } from './queue.js'
 import { queueFlat } from './queue-flat.js'
+import { relevance } from './relevance.js'
+import { search } from './search.js'
+import { searchVocabulary } from './search-vocabulary.js'
 import { session } from './session.js'
 
-export const suites: readonly Suite[] = [core, lanes, cache, queue, queueFlat, pubsub, session]
+export const suites: readonly Suite[] = [
+  core,
+  lanes,
+  cache,
+  queue,
+  queueFlat,
+  pubsub,
+  session,
+  search,
+  searchVocabulary,
+  relevance,
+]

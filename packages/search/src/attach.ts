@@ -1,87 +1,215 @@
 /**
- * Making, rebuilding and removing an index: each in one transaction, one at a time under an advisory lock.
+ * Making, rebuilding and removing an index.
  *
- * States of an index: absent -> attached (generation 1) -> rebuilt (generation n + 1) -> absent. Invariants:
- * - the registry's row, the tables, the triggers and their function come and go together;
- * - in every generation, each row that a committed transaction left in the application's table has its document.
+ * States of a generation: absent -> filling -> filled -> absent. One of an index is live, which is what searches use. Invariants:
+ * - the registry's row of a generation, its tables, functions and triggers come together, in one transaction under a lock;
+ * - they go in several, triggers first and the registry's row last, so that whoever finds the row can go on with it: no
+ *   transaction holds a lock on the application's table while it waits for one on ours, which searches take the other way round;
+ * - the first generation is live from the start; a later one once it is filled, in one update of the registry.
  */
-import type { Database, HowdahError, Queryable } from '@howdah/core'
+import { Backoff, type Database, type HowdahError, type Queryable, sqlState } from '@howdah/core'
 import { type SearchErrorCode, searchError } from './errors.js'
+import type { Language } from './language/language.js'
+import { maintainOnce } from './maintenance.js'
 import { fingerprint, indexNames, TRIGGER_EVENTS, tableOf, triggerName } from './names.js'
+import { createGeneration } from './native/create.js'
+import { maintenanceLock } from './native/maintain.js'
+import { dropGeneration } from './native/tables.js'
+import { dropTriggers } from './native/triggers.js'
 import type { Definition } from './options.js'
-import { buildIndex, dropGeneration, dropTriggers } from './sql/build-index.js'
-import { describeTable, type TableRow } from './sql/describe-table.js'
-import { findIndex, type IndexRow } from './sql/find-index.js'
+import { type ColumnType, describeTable, type TableRow } from './sql/describe-table.js'
+import { fillSome } from './sql/engine-calls.js'
+import { findIndex, type GenerationRow } from './sql/find-index.js'
 import { findLanguage } from './sql/find-language.js'
 import { findRelation } from './sql/find-relation.js'
+import { forgetRules, forgetWords, lockWords } from './sql/forget-index.js'
 import { lockIndex } from './sql/lock-index.js'
+import { publishGeneration } from './sql/publish-generation.js'
+import { readProgress } from './sql/read-progress.js'
 import { registerIndex } from './sql/register-index.js'
-import { unregisterIndex } from './sql/unregister-index.js'
+import { unregisterGeneration, unregisterIndex } from './sql/unregister.js'
 
-/** Names of the triggers an index has on its table. */
-export function triggerNames(schema: string, index: string): string[] {
-  return TRIGGER_EVENTS.map((event) => triggerName(schema, index, event))
+/**
+ * How long a change waits for a lock on a table, and so holds up those who come after it, before it lets them pass. Shorter than PostgreSQL waits to look
+ * for a deadlock, so that it is we who give way: a search takes the tables in another order than they are dropped in.
+ */
+const LOCK_TIMEOUT = '300ms'
+const LOCK_NOT_AVAILABLE = '55P03'
+
+/** How far an index has come with the rows that were there before it. */
+export interface FillProgress {
+  readonly filled: number
+  /** PostgreSQL's estimate of how many there are; never less than `filled`. */
+  readonly rows: number
+}
+
+/** How an index is made or made anew. */
+export interface AttachOptions {
+  /** Called after every some thousand rows. */
+  readonly onProgress?: ((progress: FillProgress) => void) | undefined
+  /** Stops between two batches; the next call goes on from there. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Reads the generations of an index, the newest first. */
+export async function generationsOf(
+  db: Database,
+  name: string,
+  client?: Queryable,
+): Promise<GenerationRow[]> {
+  const [pattern] = triggerName(db.schema, name, 0, 'insert').split('_0_')
+  return db.query(findIndex(db.schema, name, `${pattern}_*_`), client)
 }
 
 /**
  * Attaches the index unless it is; with `rebuild`, builds it anew also when it is.
  *
- * @throws {@link HowdahError} SEARCH_UNKNOWN_TABLE, SEARCH_UNKNOWN_COLUMN, SEARCH_UNKNOWN_LANGUAGE, SEARCH_KEY_NOT_UNIQUE,
- * SEARCH_DEFINITION_CHANGED
+ * @throws {@link HowdahError} SEARCH_UNKNOWN_TABLE, SEARCH_UNKNOWN_COLUMN, SEARCH_UNKNOWN_LANGUAGE, SEARCH_NO_UNACCENT,
+ * SEARCH_KEY_NOT_UNIQUE, SEARCH_DEFINITION_CHANGED
  */
 export async function attach(
   db: Database,
   definition: Definition,
-  { rebuild = false }: { rebuild?: boolean } = {},
+  { rebuild = false, onProgress, signal }: AttachOptions & { rebuild?: boolean } = {},
 ): Promise<void> {
-  const { name } = definition
+  const wanted = await patiently(() => db.transaction((tx) => open(db, definition, rebuild, tx)))
+  await fill(db, wanted, onProgress, signal)
+  await db.query(publishGeneration(db.schema, wanted.id, wanted.generation))
+  await removeAll(db, definition.name, (row) => row.generation < wanted.generation)
+}
+
+/** Removes the index, its tables and its triggers, if it is there. */
+export async function detach(db: Database, { name }: Definition): Promise<void> {
+  const [known] = await generationsOf(db, name)
+  if (known === undefined) return
+  await db.query(publishGeneration(db.schema, known.id, 0))
+  await removeAll(db, name, () => true)
   await db.transaction(async (tx) => {
     await db.query(lockIndex(db.schema, name), tx)
-    const table = await describe(db, definition, tx)
-    const [known] = await db.query(findIndex(db.schema, name, triggerNames(db.schema, name)), tx)
-    if (known !== undefined && !rebuild) {
-      if (known.definition !== fingerprint(definition)) throw definitionChanged(name)
-      if (isWhole(known, table)) return
-    }
-    const entry = { name, definition: fingerprint(definition), relation: table.oid }
-    const [registered] = await db.query(registerIndex(db.schema, entry), tx)
-    const { id, generation } = registered as { id: number; generation: number }
-    if (known !== undefined && known.relation !== table.oid) {
-      await leaveTable(db, name, known.relation, tx)
-    }
-    const names = indexNames(db.schema, id, generation)
-    await runAll(tx, buildIndex({ schema: db.schema, id, definition, names }))
-    if (known !== undefined) {
-      await runAll(tx, dropGeneration(indexNames(db.schema, id, known.generation)))
+    const rows = await generationsOf(db, name, tx)
+    if (rows.every(({ generation }) => generation === 0)) {
+      await db.query(forgetRules(db.schema, known.id), tx)
+      await db.query(unregisterIndex(db.schema, name), tx)
     }
   })
 }
 
-/** Removes the index, its tables and its triggers, if it is there. */
-export async function detach(db: Database, definition: Definition): Promise<void> {
+/** Answers the generation that is to be filled: the live one, one that was left unfinished, or a new one. */
+async function open(db: Database, definition: Definition, rebuild: boolean, tx: Queryable) {
   const { name } = definition
-  await db.transaction(async (tx) => {
-    await db.query(lockIndex(db.schema, name), tx)
-    const [known] = await db.query(findIndex(db.schema, name, triggerNames(db.schema, name)), tx)
-    if (known === undefined) return
-    await leaveTable(db, name, known.relation, tx)
-    const names = indexNames(db.schema, known.id, known.generation)
-    await runAll(tx, [...dropGeneration(names), `drop function if exists ${names.changed}()`])
-    await db.query(unregisterIndex(db.schema, name), tx)
-  })
+  await db.query(lockIndex(db.schema, name), tx)
+  const table = await describe(db, definition, tx)
+  const rows = await generationsOf(db, name, tx)
+  const live = rows.find((row) => row.live)
+  const own = fingerprint(definition)
+  if (live !== undefined && !rebuild) {
+    if (live.definition !== own) throw definitionChanged(name)
+    if (isWhole(live, table)) return live
+  }
+  const [newest] = rows
+  if (newest !== undefined && !newest.filled && newest.definition === own && isWhole(newest, table))
+    return newest
+  const entry = { name, definition: own, relation: table.oid }
+  const [made] = await db.query(registerIndex(db.schema, entry), tx)
+  const { id, generation, vocabulary } = made as Numbers
+  if (live === undefined) await db.query(publishGeneration(db.schema, id, generation), tx)
+  await tx.query({ text: `set local lock_timeout = '${LOCK_TIMEOUT}'` })
+  const names = indexNames(db.schema, id, generation)
+  const keyType = (table.columns[definition.key] as ColumnType).type
+  const { schema } = db
+  const { language } = table
+  const whole = { schema, id, generation, vocabulary, definition, language, names, keyType }
+  for (const text of createGeneration(whole)) await tx.query({ text })
+  return { id, generation, vocabulary }
+}
+
+type Numbers = Pick<GenerationRow, 'id' | 'generation' | 'vocabulary'>
+
+async function fill(
+  db: Database,
+  { id, generation, vocabulary }: Numbers,
+  onProgress: AttachOptions['onProgress'],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const names = indexNames(db.schema, id, generation)
+  const step = fillSome(names)
+  for (;;) {
+    signal?.throwIfAborted()
+    const [at] = await db.query(step)
+    // Merged as it grows, so that the space of what was merged is there for what comes.
+    while (await maintainOnce(db, { names, vocabulary }, false)) signal?.throwIfAborted()
+    if (at?.done !== false) return
+    if (onProgress === undefined) continue
+    const [progress] = await db.query(readProgress(db.schema, id, generation))
+    if (progress === undefined) return
+    onProgress({ filled: Number(progress.filled), rows: Number(progress.rows) })
+  }
+}
+
+/** Removes generations: their triggers, then their tables, then their rows of the registry. */
+async function removeAll(
+  db: Database,
+  name: string,
+  which: (row: GenerationRow) => boolean,
+): Promise<void> {
+  const { schema } = db
+  for (const row of await generationsOf(db, name)) {
+    if (row.generation === 0 || !which(row)) continue
+    const { id, generation, vocabulary, relation } = row
+    await patiently(() =>
+      db.transaction(async (tx) => {
+        await db.query(lockIndex(db.schema, name), tx)
+        const [found] = await db.query(findRelation(db.schema, relation), tx)
+        if (found === undefined) return
+        await tx.query({ text: `set local lock_timeout = '${LOCK_TIMEOUT}'` })
+        await runAll(tx, dropTriggers(db.schema, name, generation, found.name))
+      }),
+    )
+    await patiently(() =>
+      db.transaction(async (tx) => {
+        await db.query(lockIndex(db.schema, name), tx)
+        await tx.query({ text: `set local lock_timeout = '${LOCK_TIMEOUT}'` })
+        // No step of the background is under way then, and none begins.
+        await tx.query({ text: `select pg_advisory_xact_lock(${maintenanceLock({ schema, id })})` })
+        await runAll(tx, dropGeneration({ names: indexNames(schema, id, generation) }))
+        await db.query(lockWords(schema, vocabulary), tx)
+        await db.query(forgetWords(schema, vocabulary), tx)
+        await db.query(unregisterGeneration(schema, id, generation), tx)
+      }),
+    )
+  }
+}
+
+/** Tries again for as long as others hold a lock on the table, letting those who wait behind us pass in between. */
+async function patiently<T>(change: () => Promise<T>): Promise<T> {
+  const backoff = new Backoff({})
+  for (;;) {
+    try {
+      return await change()
+    } catch (error) {
+      if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw error
+      await new Promise((resolve) => setTimeout(resolve, backoff.next()))
+    }
+  }
+}
+
+/** The application's table, and how its texts become words. */
+export interface DescribedTable extends TableRow {
+  readonly language: Language
 }
 
 /**
  * Reads the application's table and checks that the index can live on it.
  *
- * @throws {@link HowdahError} SEARCH_UNKNOWN_TABLE, SEARCH_UNKNOWN_COLUMN, SEARCH_UNKNOWN_LANGUAGE, SEARCH_KEY_NOT_UNIQUE
+ * @throws {@link HowdahError} SEARCH_UNKNOWN_TABLE, SEARCH_UNKNOWN_COLUMN, SEARCH_UNKNOWN_LANGUAGE, SEARCH_NO_UNACCENT,
+ * SEARCH_KEY_NOT_UNIQUE
  */
 export async function describe(
   db: Database,
   definition: Definition,
   client?: Queryable,
-): Promise<TableRow> {
-  const { table, key, language } = definition
+): Promise<DescribedTable> {
+  const { table, key, language: config } = definition
   const [found] = await db.query(describeTable(db.schema, table, key), client)
   if (found === undefined || (found.kind !== 'r' && found.kind !== 'p')) {
     throw searchError(
@@ -108,18 +236,25 @@ export async function describe(
       `The column '${key}' must be a primary key by itself, or have a unique index of its own that is not deferrable.`,
     )
   }
-  const languages = await db.query(findLanguage(db.schema, language), client)
-  if (languages.length === 0) {
+  const [language] = await db.query(findLanguage(db.schema, config), client)
+  if (language === undefined) {
     throw searchError(
       'SEARCH_UNKNOWN_LANGUAGE',
-      `There is no text search configuration '${language.schema}.${language.name}'. See \\dF in psql for those there are.`,
+      `There is no text search configuration '${config.schema}.${config.name}'. See \\dF in psql for those there are.`,
     )
   }
-  return found
+  if (definition.unaccent && language.unaccent === null) {
+    throw searchError(
+      'SEARCH_NO_UNACCENT',
+      'The extension unaccent is not installed in this database. Run `create extension unaccent`, or leave out the option.',
+    )
+  }
+  const unaccent = definition.unaccent ? (language.unaccent ?? undefined) : undefined
+  return { ...found, language: { config, unaccent } }
 }
 
-/** Whether nobody has taken the table or the triggers from under the index. */
-export function isWhole(known: IndexRow, table: TableRow): boolean {
+/** Whether nobody has taken the table or the triggers from under the generation. */
+export function isWhole(known: GenerationRow, table: TableRow): boolean {
   return known.relation === table.oid && known.triggers === TRIGGER_EVENTS.length
 }
 
@@ -129,11 +264,6 @@ export function definitionChanged(name: string): HowdahError<SearchErrorCode> {
     'SEARCH_DEFINITION_CHANGED',
     `The index '${name}' was attached with another table, key, fields or language. Call rebuild() to apply the new ones, once, in a deployment step.`,
   )
-}
-
-async function leaveTable(db: Database, name: string, relation: string, tx: Queryable) {
-  const [found] = await db.query(findRelation(db.schema, relation), tx)
-  if (found !== undefined) await runAll(tx, dropTriggers(db.schema, name, found.name))
 }
 
 async function runAll(tx: Queryable, statements: readonly string[]): Promise<void> {

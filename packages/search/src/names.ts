@@ -1,39 +1,73 @@
 import { createHash } from 'node:crypto'
-import { ident, literal } from '@howdah/core'
+import { ident } from '@howdah/core'
 import type { Definition } from './options.js'
 
-/** Names of what one generation of an index is made of, quoted. */
-export interface IndexNames {
-  readonly documents: string
-  readonly statistics: string
-  readonly documentsIndex: string
-  readonly changed: string
+/** Tables, and what else has a row for each index and generation, by what `docs/decisions/0005-search-engine.md` calls them. */
+const KINDS = [
+  'hot',
+  'gone',
+  'missed',
+  'stray',
+  'cleared',
+  'tally',
+  'document',
+  'segment',
+  'posting',
+  'buried',
+  'number',
+  'block',
+] as const
+const FUNCTIONS = [
+  'changed',
+  'fill',
+  'segment',
+  'maintain',
+  'merge',
+  'weigh',
+  'find',
+  'match',
+  'search',
+] as const
+
+/** What one generation of an index is made of: each by its qualified, quoted name. */
+export type IndexNames = Readonly<Record<(typeof KINDS)[number], string>> & {
+  readonly functions: Readonly<Record<(typeof FUNCTIONS)[number], string>>
+  /** Makes the name of an index on one of the tables; it is not qualified. */
+  readonly indexOn: (what: string) => string
 }
 
 /**
- * Names what belongs to an index. Tables carry the generation, so that a rebuild fills new ones while the old are searched; the
+ * Names what belongs to an index. All carry the generation, so that a rebuild fills new tables while the old are searched; the
  * names hold numbers only, whatever the index is called.
  */
 export function indexNames(schema: string, id: number, generation: number): IndexNames {
+  const name = (kind: string) => `${schema}.${ident(`search_${kind}_${id}_${generation}`)}`
+  const all = <T extends string>(kinds: readonly T[], prefix = '') =>
+    Object.fromEntries(kinds.map((kind) => [kind, name(`${prefix}${kind}`)])) as Record<T, string>
   return {
-    documents: `${schema}.${ident(`search_document_${id}_${generation}`)}`,
-    statistics: `${schema}.${ident(`search_statistic_${id}_${generation}`)}`,
-    documentsIndex: ident(`search_document_${id}_${generation}_words`),
-    changed: `${schema}.${ident(`search_changed_${id}`)}`,
+    ...all(KINDS),
+    functions: all(FUNCTIONS, 'do_'),
+    indexOn: (what) => ident(`search_${what}_${id}_${generation}`),
   }
 }
 
 /** What the triggers fire on. */
 export const TRIGGER_EVENTS = ['insert', 'update', 'delete', 'truncate'] as const
 
-/** Names a trigger on the application's table, apart from those of other indexes and of other Howdah schemas. */
+/** Names a trigger on the application's table, apart from those of other indexes, generations and Howdah schemas. */
 export function triggerName(
   schema: string,
   index: string,
+  generation: number,
   event: (typeof TRIGGER_EVENTS)[number],
 ): string {
   const digest = createHash('sha256').update(`${schema}\0${index}`).digest('hex').slice(0, 12)
-  return `howdah_search_${digest}_${event}`
+  return `howdah_search_${digest}_${generation}_${event}`
+}
+
+/** Names of the triggers a generation has on its table. */
+export function triggerNames(schema: string, index: string, generation: number): string[] {
+  return TRIGGER_EVENTS.map((event) => triggerName(schema, index, generation, event))
 }
 
 /** The application's table, quoted. */
@@ -41,12 +75,7 @@ export function tableOf({ table }: Definition): string {
   return ident(table.schema, table.name)
 }
 
-/** The text search configuration as an expression. */
-export function languageOf({ language }: Definition): string {
-  return `${literal(ident(language.schema, language.name))}::regconfig`
-}
-
 /** The part of a definition that the stored documents depend on; facets, filters and sorting read the live rows. */
-export function fingerprint({ table, key, classes, language }: Definition): string {
-  return JSON.stringify({ table, key, classes, language })
+export function fingerprint({ table, key, classes, language, unaccent }: Definition): string {
+  return JSON.stringify({ table, key, classes, language, unaccent })
 }

@@ -35,6 +35,8 @@ export interface SearchIndexOptions {
   readonly sort?: readonly SortColumn[] | undefined
   /** The text search configuration, as `'english'` (of `pg_catalog`) or as an object. @defaultValue `'english'` */
   readonly language?: string | TableName | undefined
+  /** Takes letters with accents for those without, by the extension `unaccent`, which must be installed. @defaultValue `false` */
+  readonly unaccent?: boolean | undefined
 }
 
 /** A {@link SortColumn} with its order. */
@@ -48,13 +50,19 @@ export interface Definition {
   readonly name: string
   readonly table: { readonly schema: string; readonly name: string }
   readonly key: string
-  /** Columns by weight, heaviest first; PostgreSQL's weight classes A to D stand for them in this order. */
+  /** Columns by weight, heaviest first, each by itself where there are few; PostgreSQL's weight classes A to D stand for them in this order. */
   readonly classes: readonly { readonly weight: number; readonly columns: readonly string[] }[]
   readonly facets: readonly string[]
   /** Everything that can be filtered on, facets included. */
   readonly filters: readonly string[]
   readonly sort: readonly Sorting[]
   readonly language: { readonly schema: string; readonly name: string }
+  readonly unaccent: boolean
+}
+
+/** The columns that are searched. */
+export function fieldsOf({ classes }: Definition): string[] {
+  return classes.flatMap((group) => group.columns)
 }
 
 const MAX_NAME = 200
@@ -71,7 +79,9 @@ export function resolveDefinition(name: string, options: SearchIndexOptions): De
   if (typeof options !== 'object' || options === null) {
     throw invalid('Pass the options as an object: { pool, table, key, fields }.')
   }
-  const { table, key, fields, facets = [], filters = [], sort = [], language = 'english' } = options
+  const { table, key, fields, facets = [], filters = [], sort = [] } = options
+  const { language = 'english', unaccent = false } = options
+  if (typeof unaccent !== 'boolean') throw invalid('unaccent must be true or false.')
   const facetColumns = columns(facets, 'facets')
   if (facetColumns.length > MAX_FACETS) {
     throw invalid(`An index may have at most ${MAX_FACETS} facets.`)
@@ -85,6 +95,7 @@ export function resolveDefinition(name: string, options: SearchIndexOptions): De
     filters: [...new Set([...facetColumns, ...columns(filters, 'filters')])],
     sort: sortings(sort, 'sort'),
     language: qualified(language, 'language', 'pg_catalog'),
+    unaccent,
   })
 }
 
@@ -105,9 +116,12 @@ function classes(fields: unknown): Definition['classes'] {
   if (byWeight.size > MAX_WEIGHTS) {
     throw invalid(`fields may have at most ${MAX_WEIGHTS} different weights. Make some equal.`)
   }
-  return [...byWeight]
+  const groups = [...byWeight]
     .sort(([a], [b]) => b - a)
     .map(([weight, names]) => ({ weight, columns: names.sort() }))
+  if (Object.keys(fields).length > MAX_WEIGHTS) return groups
+  // Each by itself, so that `field:word` tells them apart.
+  return groups.flatMap(({ weight, columns }) => columns.map((one) => ({ weight, columns: [one] })))
 }
 
 /** @throws {@link HowdahError} SEARCH_INVALID_OPTION */

@@ -1,54 +1,38 @@
 import { Database, type Statement, sqlState, type TransactionHandle, tracer } from '@howdah/core'
-import { attach, definitionChanged, describe, detach, triggerNames } from './attach.js'
+import {
+  type AttachOptions,
+  attach,
+  definitionChanged,
+  describe,
+  detach,
+  generationsOf,
+} from './attach.js'
+import { SearchRules } from './curation/search-rules.js'
 import { searchError } from './errors.js'
+import { highlightPage } from './highlight/highlight-page.js'
+import { Maintenance } from './maintenance.js'
 import { migrations } from './migrations/migrations.js'
 import { fingerprint, type IndexNames, indexNames } from './names.js'
-import { type Definition, resolveDefinition, type SearchIndexOptions } from './options.js'
-import { parseQuery, type QueryUnit } from './parse-query.js'
+import { type Definition, fieldsOf, resolveDefinition, type SearchIndexOptions } from './options.js'
+import type { QueryPlan } from './query/query-plan.js'
+import { QueryPlanner } from './query/query-planner.js'
 import { resolveRequest, type SearchOptions, type SearchRequest } from './search-request.js'
+import { resultOf, type SearchIndexStatus, type SearchResult } from './search-result.js'
 import type { ColumnType } from './sql/describe-table.js'
-import { findIndex, type IndexRow } from './sql/find-index.js'
+import type { GenerationRow } from './sql/find-index.js'
+import { readProgress } from './sql/read-progress.js'
 import { readStatus } from './sql/read-status.js'
 import { type SearchRow, type SearchValues, searchDocuments } from './sql/search-documents.js'
-
-/** One row that was found. */
-export interface SearchHit<Row> {
-  /** The row's key, as PostgreSQL writes it as text. */
-  readonly key: string
-  /** BM25 score; 0 where the query has no words. */
-  readonly score: number
-  /** The row as it is now, as PostgreSQL's `to_jsonb` gives it: times are strings, and numbers beyond 2^53 lose digits. */
-  readonly row: Row
-}
-
-/** How often a value occurs among everything that matches. */
-export interface FacetValue {
-  readonly value: string | number | boolean
-  readonly count: number
-}
-
-/** What a search answers. */
-export interface SearchResult<Row> {
-  /** How many rows match, on all pages together. */
-  readonly total: number
-  readonly hits: readonly SearchHit<Row>[]
-  /** For each facet that was asked for its values, the most frequent first, at most 100. */
-  readonly facets: Readonly<Record<string, readonly FacetValue[]>>
-}
-
-/** How an index stands. */
-export interface SearchIndexStatus {
-  readonly documents: number
-  /** Rows of which only the beginning is indexed, and why: the first 100. */
-  readonly partial: readonly { readonly key: string; readonly problem: string }[]
-  /** Writes the index could not follow, so that it needs `rebuild()`: the first 100. */
-  readonly errors: readonly { readonly at: Date; readonly code: string; readonly message: string }[]
-}
+import { type Suggestion, type SuggestOptions, suggest } from './vocabulary/suggest.js'
 
 /** What this process knows of the attached index, until it finds it changed. */
 interface Attached {
   readonly names: IndexNames
+  readonly vocabulary: number
+  readonly planner: QueryPlanner
   readonly types: Readonly<Record<string, ColumnType>>
+  /** Whether policies decide which rows a role sees. */
+  readonly secured: boolean
   readonly statements: Map<string, (values: SearchValues) => Statement<SearchRow>>
 }
 
@@ -56,8 +40,8 @@ const searchTracer = tracer('@howdah/search:search')
 
 /** A value that its column cannot be: invalid text, date out of range or malformed, number out of range. */
 const BAD_VALUE = new Set(['22P02', '22003', '22007', '22008'])
-/** The table of documents is gone: the index was rebuilt or detached by another process. */
-const UNDEFINED_TABLE = '42P01'
+/** A table or function is gone: the index was rebuilt or detached by another process. */
+const GONE = new Set(['42P01', '42883'])
 
 /**
  * Full-text search over a table of the application, ranked by BM25 and kept current by triggers in the transaction of each
@@ -86,7 +70,10 @@ const UNDEFINED_TABLE = '42P01'
 export class SearchIndex<Row = Record<string, unknown>> {
   readonly #db: Database
   readonly #definition: Definition
+  readonly #maintenance: Maintenance
   #attached: Promise<Attached> | undefined
+  /** Synonyms, stop words, and results that are pinned or hidden. */
+  readonly rules: SearchRules
   #closed = false
 
   /**
@@ -96,39 +83,59 @@ export class SearchIndex<Row = Record<string, unknown>> {
   constructor(name: string, options: SearchIndexOptions) {
     this.#definition = resolveDefinition(name, options)
     this.#db = Database.from(options.pool)
+    this.rules = new SearchRules(this.#db, async () => {
+      await this.#ready()
+      return (await this.#find()).id
+    })
+    this.#maintenance = new Maintenance(this.#db, async (fresh = false) => {
+      if (fresh) this.#attached = undefined
+      return this.#known()
+    })
   }
 
   /**
    * Makes the index if it is not there: tables of its own in Howdah's schema, triggers on the application's table, and a
-   * document for every row. Writes to the table wait while that runs, reads do not. Any number of processes may call it
-   * at once; one does the work.
+   * document for every row. The table is locked for a moment, to make the triggers; then rows are read while
+   * others write, and searches find what has been read. Any number of processes may call it at once; they take turns.
    *
    * @throws {@link HowdahError} SEARCH_UNKNOWN_TABLE, SEARCH_UNKNOWN_COLUMN, SEARCH_UNKNOWN_LANGUAGE, SEARCH_KEY_NOT_UNIQUE
    * when the options do not fit the database
    * @throws {@link HowdahError} SEARCH_DEFINITION_CHANGED when the index is there with other fields
    */
-  attach(): Promise<void> {
-    return this.#change(() => attach(this.#db, this.#definition))
+  async attach(options: AttachOptions = {}): Promise<void> {
+    await this.#change(() => attach(this.#db, this.#definition, options))
+    this.#maintenance.start()
   }
 
   /**
-   * Builds the index anew with the options of this object, and puts it in the place of the old one, which is searched until then.
-   * Writes to the table wait meanwhile.
+   * Builds the index anew with the options of this object, beside the old one, which is searched until the new one takes its place. Writes go on,
+   * and go to both. A rebuild that was interrupted is gone on with.
    *
    * @throws {@link HowdahError} as {@link SearchIndex.attach}, except SEARCH_DEFINITION_CHANGED
    */
-  rebuild(): Promise<void> {
-    return this.#change(() => attach(this.#db, this.#definition, { rebuild: true }))
+  async rebuild(options: AttachOptions = {}): Promise<void> {
+    await this.#change(() => attach(this.#db, this.#definition, { ...options, rebuild: true }))
+    this.#maintenance.start()
   }
 
   /** Removes the index, its tables and its triggers. Does nothing when it is not there. */
-  detach(): Promise<void> {
-    return this.#change(() => detach(this.#db, this.#definition))
+  async detach(): Promise<void> {
+    await this.#maintenance.stop()
+    await this.#change(() => detach(this.#db, this.#definition))
   }
 
   /**
-   * Finds rows by words, `"phrases"`, `-excluded` words, `prefix*` and `OR`, the best first. An empty query finds everything.
-   * No query is an error; of a very long one the first 4096 characters and 64 words are read.
+   * Does at once what goes on in the background, from when the index is attached or first searched until it is closed: moves new rows into segments
+   * and removes what is no more. For after a bulk load, and before a measurement.
+   */
+  async maintain(): Promise<void> {
+    await this.#ready()
+    await this.#maintenance.runToEnd()
+  }
+
+  /**
+   * Finds rows by words, `"phrases"`, `-excluded` words, `field:word`, `prefix*` and `OR`, the best first. An empty query finds everything.
+   * No query is an error; of a very long one the first 4096 characters and 400 words are read.
    *
    * @throws {@link HowdahError} SEARCH_INVALID_QUERY when an option does not fit the index or a filter its column
    * @throws {@link HowdahError} SEARCH_NOT_ATTACHED, SEARCH_DEFINITION_CHANGED when there is no such index
@@ -144,29 +151,45 @@ export class SearchIndex<Row = Record<string, unknown>> {
           throw searchError('SEARCH_INVALID_QUERY', 'The query must be a string.')
         }
         const request = resolveRequest(this.#definition, options)
-        const units = parseQuery(query, request.mode)
-        const find = async () => {
-          const statement = this.#statement(await this.#known(), units, request)
-          return this.#db.query(statement(values(units, request)), options.client)
-        }
-        const [row] = await this.#again(find, options.client === undefined)
-        return result<Row>(row as SearchRow, this.#definition, request)
+        const find = () => this.#search(query, request, options.client)
+        return await this.#again(find, options.client === undefined)
       },
     )
   }
 
+  /**
+   * Completes the last word of what somebody has typed so far from the words of the rows, the most frequent first, or corrects it where no word
+   * begins so. Words of new rows are suggested some seconds after the commit. Answers nothing where row security decides who sees which rows.
+   *
+   * @throws {@link HowdahError} SEARCH_INVALID_QUERY, SEARCH_NOT_ATTACHED, SEARCH_DEFINITION_CHANGED
+   */
+  suggest(typed: string, options: SuggestOptions = {}): Promise<Suggestion[]> {
+    const find = async () => {
+      const { vocabulary: index, planner, secured } = await this.#known()
+      const found = await suggest(this.#db, planner.lexemes, { index, tenant: '' }, typed, options)
+      return secured ? [] : found
+    }
+    return this.#again(find, options.client === undefined)
+  }
+
   /** Tells how many rows are indexed, which only in part, and what went wrong. */
   async status(): Promise<SearchIndexStatus> {
+    const { schema } = this.#db
     const read = async () => {
       await this.#ready()
-      const { id, generation } = await this.#find()
-      const names = indexNames(this.#db.schema, id, generation)
-      return this.#db.query(readStatus(this.#db.schema, id, names))
+      const { id, generation, filled } = await this.#find()
+      const names = indexNames(schema, id, generation)
+      const [row] = await this.#db.query(readStatus(schema, id, names))
+      const [progress] = filled ? [] : await this.#db.query(readProgress(schema, id, generation))
+      return { row, progress }
     }
-    const [row] = await this.#again(read, true)
-    const { documents = '0', partial = [], errors = [] } = row ?? {}
+    const { row, progress } = await this.#again(read, true)
+    const { documents = '0', hot = '0', segments = 0, partial = [], errors = [] } = row ?? {}
     return {
       documents: Number(documents),
+      hot: Number(hot),
+      segments,
+      filling: progress && { filled: Number(progress.filled), rows: Number(progress.rows) },
       partial,
       errors: errors.map((error) => ({ ...error, at: new Date(error.at) })),
     }
@@ -175,11 +198,36 @@ export class SearchIndex<Row = Record<string, unknown>> {
   /** Refuses further calls. The index and the pool stay. */
   async close(): Promise<void> {
     this.#closed = true
+    await this.#maintenance.stop()
   }
 
   /** Closes at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  async #search(
+    query: string,
+    request: SearchRequest,
+    client: TransactionHandle | undefined,
+  ): Promise<SearchResult<Row>> {
+    const attached = await this.#known()
+    const { planner, secured } = attached
+    const { mode, prefix, highlight } = request
+    // The words of rows that a policy hides are not for everybody.
+    const fuzzy = request.fuzzy && !secured
+    const plan = await planner.plan(query, { mode, fuzzy, prefix, tenant: '', client })
+    const statement = this.#statement(attached, plan, request)
+    const { minimumMatch: minimum, limit, offset, facets, filters } = request
+    const asked = statement({ plan, minimum, limit, offset, facets, filters })
+    const [row] = await this.#db.query(asked, client)
+    const { hits, ...found } = resultOf<Row>(row as SearchRow, this.#definition, request)
+    const { corrections, didYouMean } = plan
+    if (highlight === undefined) return { ...found, hits, corrections, didYouMean }
+    const page = hits.map((hit) => hit.row as Record<string, unknown>)
+    const shown = await highlightPage(page, plan, highlight, planner.lexemes, client)
+    const marked = hits.map((hit, at) => ({ ...hit, highlights: shown[at] ?? {} }))
+    return { ...found, hits: marked, corrections, didYouMean }
   }
 
   async #change(change: () => Promise<void>): Promise<void> {
@@ -212,10 +260,9 @@ export class SearchIndex<Row = Record<string, unknown>> {
     return this.#attached
   }
 
-  async #find(): Promise<IndexRow> {
-    const { schema } = this.#db
+  async #find(): Promise<GenerationRow> {
     const { name } = this.#definition
-    const [known] = await this.#db.query(findIndex(schema, name, triggerNames(schema, name)))
+    const known = (await generationsOf(this.#db, name)).find(({ live }) => live)
     if (known !== undefined) return known
     throw searchError(
       'SEARCH_NOT_ATTACHED',
@@ -227,15 +274,28 @@ export class SearchIndex<Row = Record<string, unknown>> {
     const known = await this.#find()
     if (known.definition !== fingerprint(this.#definition))
       throw definitionChanged(this.#definition.name)
-    const { columns } = await describe(this.#db, this.#definition)
+    const { columns, secured, language } = await describe(this.#db, this.#definition)
     const names = indexNames(this.#db.schema, known.id, known.generation)
-    return { names, types: columns, statements: new Map() }
+    this.#maintenance.start()
+    const { id, vocabulary } = known
+    const fields = fieldsOf(this.#definition)
+    const planner = new QueryPlanner(this.#db, { id, vocabulary, language, fields })
+    return { names, vocabulary, planner, types: columns, secured, statements: new Map() }
   }
 
-  #statement(attached: Attached, units: readonly QueryUnit[], request: SearchRequest) {
-    const ranked = units.some((unit) => !unit.excluded)
+  #statement(attached: Attached, plan: QueryPlan, request: SearchRequest) {
+    const ranked = !plan.blank
     const sort = request.sort ?? (ranked ? [] : this.#definition.sort)
-    const variant = JSON.stringify([ranked, sort])
+    // Under policies what matches has to be counted row by row.
+    const top =
+      ranked &&
+      sort.length === 0 &&
+      plan.pinned.length === 0 &&
+      plan.hidden.length === 0 &&
+      request.facets.length === 0 &&
+      request.filters.every((allowed) => allowed === null) &&
+      !attached.secured
+    const variant = JSON.stringify([ranked, sort, top])
     let statement = attached.statements.get(variant)
     if (statement === undefined) {
       const { names, types } = attached
@@ -247,6 +307,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
         types,
         ranked,
         sort,
+        top,
       })
       attached.statements.set(variant, statement)
     }
@@ -259,7 +320,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
       return await read()
     } catch (error) {
       const state = sqlState(error)
-      if (state === UNDEFINED_TABLE) {
+      if (state !== undefined && GONE.has(state)) {
         this.#attached = undefined
         if (mayRepeat) return await read()
       }
@@ -272,25 +333,5 @@ export class SearchIndex<Row = Record<string, unknown>> {
       }
       throw error
     }
-  }
-}
-
-function values(units: readonly QueryUnit[], request: SearchRequest): SearchValues {
-  const { limit, offset, facets, filters } = request
-  return { units, limit, offset, facets, filters }
-}
-
-function result<Row>(
-  row: SearchRow,
-  { facets }: Definition,
-  request: SearchRequest,
-): SearchResult<Row> {
-  const counted = facets.flatMap((column, at) =>
-    request.facets.includes(column) ? [[column, row.facets[at] ?? []] as const] : [],
-  )
-  return {
-    total: Number(row.total),
-    hits: row.hits as unknown as SearchHit<Row>[],
-    facets: Object.fromEntries(counted) as SearchResult<Row>['facets'],
   }
 }

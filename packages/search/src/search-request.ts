@@ -1,6 +1,12 @@
 import { searchError } from './errors.js'
-import { type Definition, type SortColumn, type Sorting, sortings } from './options.js'
-import type { QueryMode } from './parse-query.js'
+import {
+  type HighlightOptions,
+  type ResolvedHighlight,
+  resolveHighlight,
+} from './highlight/highlight-options.js'
+import { type Definition, fieldsOf, type SortColumn, type Sorting, sortings } from './options.js'
+import type { QueryMode } from './query/compile-query.js'
+import { MAX_QUERY_CLAUSES } from './query/parse-query.js'
 
 /** A value a column can be compared with; dates go as ISO strings. */
 export type FilterValue = string | number | bigint | boolean | Date | null
@@ -20,19 +26,36 @@ export interface SearchOptions {
   readonly offset?: number | undefined
   /** Whether a row must have all of the query's words, or any of them. @defaultValue `'any'` */
   readonly mode?: QueryMode | undefined
+  /**
+   * How many different words of the query a row must have at least; all, where the query has fewer. Holds for queries without `OR` in which
+   * nothing is required: in mode `'any'`, without phrases and fields.
+   *
+   * @defaultValue `1`
+   */
+  readonly minimumMatch?: number | undefined
   /** Order of the hits. @defaultValue by score; to an empty query the order that the index names */
   readonly sort?: readonly SortColumn[] | undefined
+  /** Whether mistyped words also find what they were probably meant to be. @defaultValue `true` */
+  readonly fuzzy?: boolean | undefined
+  /** Whether the last word may be only the beginning of one, as while somebody types. @defaultValue `false` */
+  readonly prefix?: boolean | undefined
+  /** Shows fields of the hits as HTML with what was found marked. @defaultValue nothing is shown */
+  readonly highlight?: HighlightOptions | true | undefined
 }
 
 /** {@link SearchOptions} checked against the index. */
 export interface SearchRequest {
   readonly mode: QueryMode
+  readonly minimumMatch: number
   readonly facets: readonly string[]
   /** In the order of the definition's filters. */
   readonly filters: readonly (readonly (string | null)[] | null)[]
   readonly limit: number
   readonly offset: number
   readonly sort: readonly Sorting[] | undefined
+  readonly fuzzy: boolean
+  readonly prefix: boolean
+  readonly highlight: ResolvedHighlight | undefined
 }
 
 const MAX_LIMIT = 1000
@@ -42,10 +65,27 @@ const MAX_OFFSET = 2 ** 31 - 1
 export function resolveRequest(definition: Definition, options: SearchOptions): SearchRequest {
   if (typeof options !== 'object' || options === null)
     throw invalid('Pass the options as an object.')
-  const { filters = {}, facets = [], limit = 10, offset = 0, mode = 'any', sort } = options
+  const {
+    filters = {},
+    facets = [],
+    limit = 10,
+    offset = 0,
+    mode = 'any',
+    minimumMatch = 1,
+    sort,
+  } = options
+  const { fuzzy = true, prefix = false, highlight } = options
   if (mode !== 'any' && mode !== 'all') throw invalid("mode must be 'any' or 'all'.")
+  if (typeof fuzzy !== 'boolean' || typeof prefix !== 'boolean') {
+    throw invalid('fuzzy and prefix must be true or false.')
+  }
   return {
     mode,
+    fuzzy,
+    prefix,
+    highlight:
+      highlight === undefined ? undefined : resolveHighlight(highlight, fieldsOf(definition)),
+    minimumMatch: whole(minimumMatch, 'minimumMatch', MAX_QUERY_CLAUSES),
     facets: known(facets, definition.facets, 'facets'),
     filters: filterValues(filters, definition.filters),
     limit: whole(limit, 'limit', MAX_LIMIT),

@@ -19,11 +19,12 @@ export function bruteForce(
     return { key, counts, length }
   })
   const mean = counted.reduce((sum, { length }) => sum + length, 0) / counted.length
+  const found = query.map((word) => counted.filter((other) => other.counts.has(word)).length)
   const scored = counted.map(({ key, counts, length }) => {
     let score = 0
-    for (const word of query) {
-      const found = counted.filter((other) => other.counts.has(word)).length
-      const idf = Math.log(1 + (counted.length - found + 0.5) / (found + 0.5))
+    for (const [at, word] of query.entries()) {
+      const having = found[at] ?? 0
+      const idf = Math.log(1 + (counted.length - having + 0.5) / (having + 0.5))
       const count = counts.get(word) ?? 0
       score += (idf * count * 2.2) / (count + 1.2 * (0.25 + (0.75 * length) / mean))
     }

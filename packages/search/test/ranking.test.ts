@@ -4,7 +4,7 @@ import type { Pool } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { bruteForce, type Fields, random, zipfWord } from './brute-force.js'
 
-const WEIGHTS = { title: 3, tags: 2.5, body: 1, notes: 0.5 }
+const WEIGHTS = { title: 3, tags: 3, body: 1, notes: 0.5 }
 const FIELDS = Object.keys(WEIGHTS) as (keyof typeof WEIGHTS)[]
 const VOCABULARY = 400
 

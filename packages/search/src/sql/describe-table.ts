@@ -14,6 +14,8 @@ export interface TableRow {
   readonly columns: Readonly<Record<string, ColumnType>>
   /** Whether the key column alone is unique at the end of each statement. */
   readonly unique_key: boolean
+  /** Whether policies decide which rows a role sees. */
+  readonly secured: boolean
 }
 
 /** Reads what there is to know about a table and its key column. */
@@ -41,7 +43,8 @@ export const describeTable: (
         join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
         where i.indrelid = c.oid and i.indisunique and i.indimmediate and i.indisvalid
           and i.indnkeyatts = 1 and i.indpred is null and a.attname::text = $3::text
-      ) as unique_key
+      ) as unique_key,
+      c.relrowsecurity as secured
     from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where n.nspname::text = $1::text and c.relname::text = $2::text`,

@@ -1,15 +1,13 @@
 import { ident, literal, type Statement, statementName } from '@howdah/core'
-import { type IndexNames, languageOf, tableOf } from '../names.js'
+import { type IndexNames, tableOf } from '../names.js'
+import { excludedQuery, nativeQuery } from '../native/native-query.js'
 import type { Definition, Sorting } from '../options.js'
-import type { QueryUnit } from '../parse-query.js'
+import type { QueryPlan } from '../query/query-plan.js'
 import type { ColumnType } from './describe-table.js'
 
-/** BM25's constants, as Lucene has them. */
-const K1 = 1.2
-const B = 0.75
-/** Different words of a query that are ranked by; further ones still match. */
-const MAX_TERMS = 64
 const MAX_FACET_VALUES = 100
+/** Parameters before those of the filters. */
+const FIXED = 15
 
 /** What a search statement is made for: one text for each, whatever the values are. */
 export interface SearchShape {
@@ -21,11 +19,15 @@ export interface SearchShape {
   readonly ranked: boolean
   /** Empty for the order by score. */
   readonly sort: readonly Sorting[]
+  /** Whether only the best are asked for, so that not every match has to be looked at. */
+  readonly top: boolean
 }
 
 /** Values of one search. */
 export interface SearchValues {
-  readonly units: readonly QueryUnit[]
+  readonly plan: QueryPlan
+  /** How many of the query's words a row must have, where none is required. */
+  readonly minimum: number
   readonly limit: number
   readonly offset: number
   readonly facets: readonly string[]
@@ -41,36 +43,56 @@ export interface SearchRow {
   readonly facets: { value: unknown; count: number }[][]
 }
 
-/**
- * Finds, ranks and counts in one statement, so on one snapshot. The score is BM25 as in Lucene, computed for every row that
- * matches, with a word's count in a document being the sum over its fields of count times weight, and a document's
- * length likewise.
- *
- * @see Robertson, Zaragoza, Taylor: "Simple BM25 extension to multiple weighted fields", CIKM 2004
- */
+/** Finds, ranks and counts in one statement, so on one snapshot. */
 export function searchDocuments(
   shape: SearchShape,
 ): (values: SearchValues) => Statement<SearchRow> {
-  const text = render(shape)
+  const text = shape.top ? renderTop(shape) : renderAll(shape)
   const name = statementName('search.search', text)
-  return ({ units, limit, offset, facets, filters }) => ({
-    name,
-    text,
-    values: [
-      units.map((unit) => unit.text),
-      units.map((unit) => unit.prefix),
-      units.map((unit) => unit.excluded),
-      units.map((unit) => unit.branch),
-      limit,
-      offset,
-      ...filters,
-      // A parameter that the text does not use would be an error.
-      ...(shape.definition.facets.length > 0 ? [facets] : []),
-    ],
-  })
+  const labelsOf = (field: string) => {
+    const at = shape.definition.classes.findIndex(({ columns }) => columns.includes(field))
+    return 'ABCD'.charAt(at)
+  }
+  return ({ plan, minimum, limit, offset, facets, filters }) => {
+    const query = shape.ranked
+      ? nativeQuery(plan, minimum, labelsOf)
+      : excludedQuery(plan, labelsOf)
+    const { simple, terms, weights, units, need, wanted, unwanted, counted } = query
+    const { stars, stems, seeks } = query
+    const asked = [simple, terms, weights, units, need, wanted, unwanted, counted]
+    // A parameter that the text does not use would be an error.
+    const listed = [plan.pinned, plan.hidden, ...filters]
+    if (shape.definition.facets.length > 0) listed.push(facets)
+    return {
+      name,
+      text,
+      values: [...asked, stars, stems, seeks, limit, offset, ...(shape.top ? [] : listed)],
+    }
+  }
 }
 
-function render(shape: SearchShape): string {
+const QUERY = `$1::boolean, $2::text[], $3::double precision[], $4::int[], $5::int, $6::text::tsquery, $7::text::tsquery,
+        $8::text[]::tsquery[], $9::text[]::tsquery[], $10::text[], $11::text[]`
+
+function renderTop({ definition, names, types }: SearchShape): string {
+  const keyType = (types[definition.key] as ColumnType).type
+  return /* sql */ `
+    with found as materialized (
+      select keys, scores, total
+      from ${names.functions.search}(${QUERY}, $12::int + $13::int)
+    ), page as (
+      select u.key, u.score, u.place
+      from found cross join lateral unnest(keys, scores) with ordinality u(key, score, place)
+      where u.place > $13::int and u.place <= $12::int + $13::int
+    )
+    select (select total::text from found) as total,
+      (select coalesce(json_agg(json_build_object(
+          'key', p.key, 'score', p.score, 'row', to_jsonb(t)) order by p.place), '[]')
+       from page p join ${tableOf(definition)} t on t.${ident(definition.key)} = p.key::${keyType}) as hits,
+      json_build_array(${definition.facets.map(() => "'[]'::json").join(', ')}) as facets`
+}
+
+function renderAll(shape: SearchShape): string {
   const { definition, names, types, ranked, sort } = shape
   const table = tableOf(definition)
   const key = `t.${ident(definition.key)}`
@@ -80,40 +102,41 @@ function render(shape: SearchShape): string {
     ...sort.map(({ column }, at) => `t.${ident(column)} as sort_${at}`),
   ]
   const order = [
+    `array_position($14::text[], key collate "default")`,
     ...sort.map(({ order }, at) => `sort_${at} ${order} nulls last`),
     ...(sort.length === 0 ? ['score desc'] : []),
     'key',
   ].join(', ')
-  const matches = ranked
-    ? 'd.document @@ (select wanted from goal)'
-    : 'coalesce(not d.document @@ (select unwanted from goal), true)'
+  const { match } = names.functions
+  const from = ranked
+    ? `(
+        select key, score from found
+        union all
+        select pin, 0 from unnest($14::text[]) pin
+        where pin not in (select key from found)
+          and exists (
+            select from ${names.hot} h where h.key = pin
+            union all select from ${names.document} d where d.key = pin)
+      ) d join ${table} t on ${key} = d.key::${keyType}`
+    : `${table} t`
+  const conditions = [
+    ranked
+      ? 'd.key <> all ($15::text[])'
+      : `(${key} not in (select found.key::${keyType} from found) or ${key}::text = any ($14::text[]))
+        and ${key}::text <> all ($15::text[]) and ${key} is not null`,
+    ...definition.filters.map((column, at) => filter(column, at, types)),
+  ]
   return /* sql */ `
-    with unit as materialized (
-      select u.*, ${shape.schema}.search_unit(${languageOf(definition)}, u.words, u.prefix) as q
-      from unnest($1::text[], $2::boolean[], $3::boolean[], $4::int[])
-        with ordinality as u(words, prefix, excluded, branch, n)
-    ), goal as materialized (
-      select w.wanted && coalesce(!!x.unwanted, '') as wanted, x.unwanted
-      from (
-        select string_agg(branch, ' | ')::tsquery as wanted
-        from (
-          select '(' || string_agg('(' || q::text || ')', ' & ') || ')' as branch
-          from unit where not excluded and numnode(q) > 0 group by unit.branch
-        ) b
-      ) w, (
-        select string_agg('(' || q::text || ')', ' | ')::tsquery as unwanted
-        from unit where excluded and numnode(q) > 0
-      ) x
-    )${ranked ? termTables(shape) : ''},
-    matched as materialized (
-      select d.key, ${ranked ? score(definition) : '0::double precision'} as score
+    with found as materialized (
+      select m.key, m.score from ${match}(${QUERY}) m
+    ), matched as materialized (
+      select ${ranked ? 'd.key, d.score' : `${key}::text collate "C" as key, 0::double precision as score`}
         ${columns.map((column) => `, ${column}`).join('')}
-      from ${names.documents} d
-      join ${table} t on ${key} = d.key::${keyType}
-      where ${[matches, ...definition.filters.map((column, at) => filter(column, at, types))].join('\n        and ')}
+      from ${from}
+      where ${conditions.join('\n        and ')}
     ), page as materialized (
       select key, score, row_number() over (order by ${order}) as place
-      from matched order by ${order} limit $5::int offset $6::int
+      from matched order by ${order} limit $12::int offset $13::int
     )
     select (select count(*)::text from matched) as total,
       (select coalesce(json_agg(json_build_object(
@@ -122,62 +145,8 @@ function render(shape: SearchShape): string {
       json_build_array(${definition.facets.map((column, at) => facet(shape, column, at)).join(', ')}) as facets`
 }
 
-/** The words to rank by, with how rare each is, over the whole index. */
-function termTables({ schema, definition, names }: SearchShape): string {
-  const lengths = definition.classes
-    .map(({ weight }, at) => `${weight} * sum(length_${'abcd'[at]})`)
-    .join(' + ')
-  return `, term as materialized (
-      (select min(u.n) as n, 1 as kind, (${schema}.search_quote(w.lexeme))::tsquery as q,
-        sum(cardinality(w.positions))::double precision as times
-      from unit u cross join lateral unnest(to_tsvector(${languageOf(definition)}, u.words)) w
-      where not u.excluded and not u.prefix
-      group by w.lexeme order by 1, w.lexeme limit ${MAX_TERMS})
-      union all
-      select n, 2, q, 1 from unit where prefix and not excluded and numnode(q) > 0
-    ), statistic as materialized (
-      select sum(documents)::double precision as documents,
-        (${lengths})::double precision / nullif(sum(documents), 0)::double precision as length
-      from ${names.statistics}
-    ), weighed as materialized (
-      select term.kind, term.q, statistic.length,
-        term.times * ln(1 + (statistic.documents - f.found + 0.5) / (f.found + 0.5)) as idf
-      from term cross join statistic cross join lateral (
-        select count(*)::double precision as found from ${names.documents} d where d.document @@ term.q
-      ) f
-    )`
-}
-
-/** A prefix counts like a word that stands once in a document of average length, as it may stand for many words. */
-function score({ classes }: Definition): string {
-  const length = classes.map(({ weight }, at) => `${weight} * d.length_${'abcd'[at]}`).join(' + ')
-  const count = classes.map(({ weight }, at) => {
-    const next = classes[at + 1]?.weight ?? 0
-    return `(${weight} - ${next}) * ${countOf(at, classes.length)}`
-  })
-  const norm = `${K1} * (${1 - B} + ${B} * (${length}) / nullif(w.length, 0))`
-  return `(
-        select coalesce(sum(case when w.kind = 1
-          then w.idf * ${K1 + 1} * (1 - (${norm}) / (${count.join(' + ')} + ${norm}))
-          else case when d.document @@ w.q then w.idf else 0 end
-        end), 0)
-        from weighed w
-      )`
-}
-
-/**
- * How often a word stands in the first classes up to this one. `ts_rank` of one word with weights of 0 and 1 is the sum of
- * 1/j² over those occurrences, which come first in the document, so its distance from the sum to infinity, about
- * 1/(count + 1/2), gives the count; exact up to the 255 occurrences that a document keeps of a word.
- */
-function countOf(at: number, classes: number): string {
-  // The weights stand in the order D, C, B, A.
-  const weights = [3, 2, 1, 0].map((which) => (which <= at || at === classes - 1 ? 1 : 0)).join(',')
-  return `round(1 / (1.6449340668482 * (1.0000001 - ts_rank('{${weights}}', d.document, w.q))) - 0.5)`
-}
-
 function filter(column: string, at: number, types: SearchShape['types']): string {
-  const parameter = `$${at + 7}::text[]`
+  const parameter = `$${at + FIXED + 1}::text[]`
   const { type, element } = types[column] as ColumnType
   const name = `t.${ident(column)}`
   const equal =
@@ -189,7 +158,7 @@ function filter(column: string, at: number, types: SearchShape['types']): string
 }
 
 function facet({ definition, types }: SearchShape, column: string, at: number): string {
-  const asked = `$${definition.filters.length + 7}::text[]`
+  const asked = `$${definition.filters.length + FIXED + 1}::text[]`
   const isArray = (types[column] as ColumnType).element !== null
   const from = isArray
     ? `matched cross join lateral unnest(facet_${at}) as one(value)`

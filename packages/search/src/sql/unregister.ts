@@ -1,5 +1,14 @@
 import { defineStatement, type Statement } from '@howdah/core'
 
+/** Removes a generation from the registry. */
+export const unregisterGeneration: (schema: string, id: number, generation: number) => Statement =
+  defineStatement(
+    'search.unregister-generation',
+    (s) => /* sql */ `
+      delete from ${s}.search_generation where index_id = $1::int and generation = $2::int`,
+    (id, generation) => [id, generation],
+  )
+
 /** Removes an index from the registry, with what was recorded of it. */
 export const unregisterIndex: (schema: string, name: string) => Statement = defineStatement(
   'search.unregister-index',

@@ -1,0 +1,190 @@
+import { SearchIndex } from '@howdah/search'
+import type { Pool } from 'pg'
+import { percentile } from '../measure/statistics.js'
+import type { Context, Measure, RunContender, Scenario, Suite } from '../suite.js'
+import { corpus, type SyntheticDocument } from './search-corpus.js'
+import { KINDS, type Kind, queries } from './search-queries.js'
+
+const LOADED_AT_ONCE = 2000
+const INSERTED_A_ROUND = 300
+/** The first id that the measured inserts give, above all that are loaded. */
+const FIRST_INSERTED = 10_000_000
+
+const TITLES: Readonly<Record<Kind, string>> = {
+  common: '1 to 4 words that a tenth of the documents have, or more',
+  mixed: '2 to 4 words, frequent and rare ones',
+  medium: '1 to 4 words that one or two of a hundred documents have',
+  rare: '1 to 4 words that some of ten thousand documents have',
+}
+
+interface Prepared {
+  readonly pool: Pool
+  readonly index: SearchIndex
+  readonly byKind: Readonly<Record<Kind, string[][]>>
+  readonly bytes: number
+}
+
+let prepared: Prepared | undefined
+
+/** The best ten of any of the words: ours by BM25, and a tsvector column with GIN, ordered by ts_rank. */
+export const search: Suite = {
+  name: 'search',
+  async setup(context) {
+    const documents = context.quick ? 100_000 : 1_000_000
+    prepared = await prepare(context, documents, context.quick ? 2 : 3)
+    const { pool, index, byKind } = prepared
+    const scenarios = KINDS.map((kind): Scenario => {
+      const asked = byKind[kind]
+      return {
+        figure: `${kind}_vs_tsrank`,
+        title: `Top 10 of ${documents.toLocaleString('en')} documents, ${TITLES[kind]}`,
+        callers: 1,
+        compares: 'speed',
+        ours: asking('Howdah', asked, (words) => howdahTop(index, words)),
+        peers: [asking('GIN, ts_rank', asked, (words) => rankTop(pool, words))],
+      }
+    })
+    return [...scenarios, inserts(pool)]
+  },
+  async measures(): Promise<Measure[]> {
+    const { index, byKind, bytes } = prepared as Prepared
+    const all = KINDS.flatMap((kind) => byKind[kind])
+    return [
+      {
+        figure: 'any_p50_ms',
+        title: 'All the queries above, one after the other',
+        unit: 'ms',
+        run: async () => (await timeEach(all, (words) => howdahTop(index, words))).p50,
+      },
+      {
+        figure: 'bytes_vs_gin',
+        title: 'What the index adds to the database, over what a tsvector column and its GIN add',
+        unit: '',
+        run: async () => bytes,
+      },
+    ]
+  },
+}
+
+async function prepare(context: Context, count: number, each: number): Promise<Prepared> {
+  const pool = context.pool({ max: 4 })
+  const made = corpus(count)
+  await pool.query('create table plain (id int primary key, title text, body text)')
+  let batch: SyntheticDocument[] = []
+  for (const document of made.documents()) {
+    batch.push(document)
+    if (batch.length < LOADED_AT_ONCE && document.id < count) continue
+    await pool.query('insert into plain select * from unnest($1::int[], $2::text[], $3::text[])', [
+      batch.map(({ id }) => id),
+      batch.map(({ title }) => title),
+      batch.map(({ body }) => body),
+    ])
+    batch = []
+  }
+  await pool.query(`create table ranked (id int primary key, title text, body text,
+    words tsvector generated always as (
+      setweight(to_tsvector('simple', title), 'A') || setweight(to_tsvector('simple', body), 'B')) stored)`)
+  await pool.query('insert into ranked (id, title, body) select id, title, body from plain')
+  await pool.query('create index on ranked using gin (words)')
+  const index = new SearchIndex('plain', {
+    pool,
+    table: 'plain',
+    key: 'id',
+    fields: { title: { weight: 2 }, body: {} },
+    language: 'simple',
+  })
+  context.onEnd(() => index.close())
+  await index.attach()
+  await index.maintain()
+  for (const { name } of await ours(pool)) await pool.query(`vacuum analyze ${name}`)
+  for (const name of ['plain', 'ranked']) await pool.query(`vacuum analyze ${name}`)
+  const added = (await ours(pool)).reduce((sum, { bytes }) => sum + Number(bytes), 0)
+  const bytes = added / ((await sizeOf(pool, 'ranked')) - (await sizeOf(pool, 'plain')))
+  return { pool, index, byKind: queries(made, count, each), bytes }
+}
+
+async function ours(pool: Pool): Promise<{ name: string; bytes: string }[]> {
+  const { rows } =
+    await pool.query(`select oid::regclass::text as name, pg_total_relation_size(oid)::text as bytes
+    from pg_class where relkind = 'r' and relnamespace = 'howdah'::regnamespace and relname like 'search_%'`)
+  return rows
+}
+
+async function sizeOf(pool: Pool, table: string): Promise<number> {
+  const { rows } = await pool.query('select pg_total_relation_size($1::regclass)::text as bytes', [
+    table,
+  ])
+  return Number(rows[0].bytes)
+}
+
+type Ask = (words: readonly string[]) => Promise<number>
+
+async function howdahTop(index: SearchIndex, words: readonly string[]): Promise<number> {
+  return (await index.search(words.join(' '))).hits.length
+}
+
+async function rankTop(pool: Pool, words: readonly string[]): Promise<number> {
+  const query = words.map((word) => `'${word}'`).join(' | ')
+  const { rows } = await pool.query({
+    name: 'rank-top',
+    text: `select id, title, body, ts_rank(words, $1::text::tsquery) as score from ranked
+      where words @@ $1::text::tsquery order by score desc limit 10`,
+    values: [query],
+  })
+  return rows.length
+}
+
+/** Asks all queries once a round. */
+function asking(name: string, asked: readonly string[][], ask: Ask): RunContender {
+  return {
+    name,
+    async run() {
+      const { latencies } = await timeEach(asked, ask)
+      return { count: latencies.length, latencies }
+    },
+  }
+}
+
+async function timeEach(asked: readonly string[][], ask: Ask) {
+  const latencies: number[] = []
+  for (const words of asked) {
+    const before = performance.now()
+    const found = await ask(words)
+    latencies.push(performance.now() - before)
+    if (found !== 10) throw new Error(`${found} rows for ${words.join(' ')}, and not 10`)
+  }
+  return { latencies, p50: percentile(Float64Array.from(latencies).sort(), 0.5) }
+}
+
+function inserts(pool: Pool): Scenario {
+  return {
+    figure: 'insert_vs_tsvector_gin',
+    title: 'Inserting a row that is searchable when it commits, into the tables above',
+    callers: 1,
+    compares: 'latency',
+    ours: inserting('Howdah', pool, 'plain'),
+    peers: [inserting('tsvector and GIN', pool, 'ranked')],
+  }
+}
+
+function inserting(name: string, pool: Pool, table: string): RunContender {
+  let id = FIRST_INSERTED
+  return {
+    name,
+    async run() {
+      const latencies: number[] = []
+      for (let row = 0; row < INSERTED_A_ROUND; row++) {
+        id++
+        const before = performance.now()
+        await pool.query({
+          name: `insert-${table}`,
+          text: `insert into ${table} (id, title, body)
+            select $1::int, p.title, p.body from plain p where p.id = $1::int - ${FIRST_INSERTED}`,
+          values: [id],
+        })
+        latencies.push(performance.now() - before)
+      }
+      return { count: INSERTED_A_ROUND, latencies }
+    },
+  }
+}

@@ -1,0 +1,25 @@
+import { fillFunction } from './fill.js'
+import { findFunction } from './find.js'
+import type { Generation } from './generation.js'
+import { maintainFunction } from './maintain.js'
+import { matchFunction, searchFunction } from './match.js'
+import { weighFunction } from './score.js'
+import { mergeFunction, segmentFunction } from './segments.js'
+import { createTables } from './tables.js'
+import { createTriggers } from './triggers.js'
+
+/** Statements that make a generation, empty, and have its table's writers keep it from then on. The last ones lock the table. */
+export function createGeneration(generation: Generation): string[] {
+  return [
+    ...createTables(generation),
+    segmentFunction(generation),
+    mergeFunction(generation),
+    maintainFunction(generation),
+    fillFunction(generation),
+    weighFunction(generation),
+    findFunction(generation),
+    matchFunction(generation),
+    searchFunction(generation),
+    ...createTriggers(generation),
+  ]
+}

@@ -1,0 +1,88 @@
+import { ident } from '@howdah/core'
+import { configOf, indexedText } from '../language/language.js'
+import type { Definition } from '../options.js'
+import { B, type Generation, K1 } from './generation.js'
+
+const LETTERS = ['A', 'B', 'C', 'D'] as const
+
+/** Keys and texts, one for each weight, of the rows of a table or transition table. */
+export function rowTexts(definition: Definition, from: string, condition = 'true'): string {
+  const texts = definition.classes.map((group, at) => {
+    const columns = group.columns.map((name) => `r.${ident(name)}::text`)
+    return `concat_ws(E'\\n', ${columns.join(', ')}) collate "C" as text_${at}`
+  })
+  const key = `r.${ident(definition.key)}`
+  return `select ${key}::text collate "C" as key, ${texts.join(', ')} from ${from} r where ${key} is not null and ${condition}`
+}
+
+/** A query for the texts whose words come (1) or go (-1), of rows that `rowTexts` gave. */
+export function notedTexts({ definition }: Generation, rows: string, sign: 1 | -1): string {
+  const texts = definition.classes.map((_, at) => `text_${at}`).join(', ')
+  return `select concat_ws(E'\\n', ${texts}) as text, ${sign} as sign, '' as tenant from ${rows}`
+}
+
+/**
+ * Documents of rows that `rowTexts` gave: key, document, length, problem. The fast form fails on a text that does not fit a
+ * `tsvector`; the safe one takes as much of it as does.
+ */
+export function documents(
+  { schema, definition, language }: Generation,
+  texts: string,
+  form: 'fast' | 'safe',
+): string {
+  const { classes } = definition
+  if (form === 'safe') {
+    const given = LETTERS.map((_, at) =>
+      at < classes.length ? indexedText(schema, language, `fresh.text_${at}`) : "''",
+    )
+    const weights = classes.map(({ weight }) => weight).join(',')
+    return `select fresh.key, made.document, made.length, made.problem
+      from (${texts}) fresh
+      cross join lateral ${schema}.search_document(
+        ${configOf(language)}, '{${weights}}'::float8[], ${given.join(', ')}) made`
+  }
+  const vectors = classes.map(
+    (_, at) =>
+      `to_tsvector(${configOf(language)}, ${indexedText(schema, language, `text_${at}`)}) as v${at}`,
+  )
+  const document = classes.map((_, at) => `setweight(v${at}, '${LETTERS[at]}')`).join(' || ')
+  const length = classes.map(
+    ({ weight }, at) =>
+      `${weight} * (select coalesce(sum(cardinality(positions)), 0) from unnest(v${at}))`,
+  )
+  return `select key, ${document} as document, (${length.join(' + ')})::float8 as length, null::text as problem
+      from (select key, ${vectors.join(', ')} from (${texts}) fresh offset 0) parsed`
+}
+
+/** How much an unnested lexeme counts: its occurrences, each by the weight of where it stands. */
+export function countOfLexeme({ classes }: Definition): string {
+  const last = classes.at(-1)?.weight ?? 1
+  const more = classes.flatMap(({ weight }, at) =>
+    weight === last
+      ? []
+      : ` + ${weight - last} * coalesce(cardinality(array_positions(weights, '${LETTERS[at]}')), 0)`,
+  )
+  return `(${last} * cardinality(positions)${more.join('')})::float8`
+}
+
+/**
+ * How much a word counts in a document. `ts_rank` of one word with weights of 0 and 1 is the sum of 1/j² over those
+ * occurrences, so its distance from the sum to infinity, about 1/(count + 1/2), gives the count; exact up to the 255
+ * occurrences that a document keeps of a word. Some thirty times faster than unnesting the document.
+ */
+export function countOfQuery({ classes }: Definition, document: string, query: string): string {
+  const counts = classes.flatMap(({ weight }, at) => {
+    const next = classes[at + 1]?.weight ?? 0
+    if (weight === next) return []
+    // The weights stand in the order D, C, B, A.
+    const weights = [3, 2, 1, 0].map((which) => (which <= at || at === classes.length - 1 ? 1 : 0))
+    const count = `round(1 / (1.6449340668482 * (1.0000001 - ts_rank('{${weights.join(',')}}', ${document}, ${query}))) - 0.5)`
+    return weight - next === 1 ? count : `(${weight} - ${next}) * ${count}`
+  })
+  return `(${counts.join(' + ')})`
+}
+
+/** The part of BM25's denominator that depends on a document's length. */
+export function normOf(length: string): string {
+  return `${K1} * (${1 - B} + ${B} * ${length} / mean)`
+}

@@ -1,0 +1,66 @@
+import type { FillProgress } from './attach.js'
+import type { Definition } from './options.js'
+import type { Correction } from './query/query-plan.js'
+import type { SearchRequest } from './search-request.js'
+import type { SearchRow } from './sql/search-documents.js'
+
+/** One row that was found. */
+export interface SearchHit<Row> {
+  /** The row's key, as PostgreSQL writes it as text. */
+  readonly key: string
+  /** BM25 score; 0 where the query has no words. */
+  readonly score: number
+  /** The row as it is now, as PostgreSQL's `to_jsonb` gives it: times are strings, and numbers beyond 2^53 lose digits. */
+  readonly row: Row
+  /** With `highlight`: fields as HTML, escaped, with marks around what was found. */
+  readonly highlights?: Readonly<Record<string, string>>
+}
+
+/** How often a value occurs among everything that matches. */
+export interface FacetValue {
+  readonly value: string | number | boolean
+  readonly count: number
+}
+
+/** What a search answers. */
+export interface SearchResult<Row> {
+  /** How many rows match, on all pages together. */
+  readonly total: number
+  readonly hits: readonly SearchHit<Row>[]
+  /** For each facet that was asked for its values, the most frequent first, at most 100. */
+  readonly facets: Readonly<Record<string, readonly FacetValue[]>>
+  /** Words that no row has, or hardly one, with the words that were searched besides. */
+  readonly corrections: readonly Correction[]
+  /** The query with its corrections put in; undefined where there are none. */
+  readonly didYouMean: string | undefined
+}
+
+/** How an index stands. */
+export interface SearchIndexStatus {
+  readonly documents: number
+  /** Those among them that are not in a segment yet, and versions that are no more; searches look at each. */
+  readonly hot: number
+  readonly segments: number
+  /** How far the rows that were there before the index have come; undefined once all are in. */
+  readonly filling: FillProgress | undefined
+  /** Rows of which only the beginning is indexed, and why: the first 100. */
+  readonly partial: readonly { readonly key: string; readonly problem: string }[]
+  /** Writes the index could not follow, so that it needs `rebuild()`: the first 100. */
+  readonly errors: readonly { readonly at: Date; readonly code: string; readonly message: string }[]
+}
+
+/** What a row of the database says of a search. */
+export function resultOf<Row>(
+  row: SearchRow,
+  { facets }: Definition,
+  request: SearchRequest,
+): Pick<SearchResult<Row>, 'total' | 'hits' | 'facets'> {
+  const counted = facets.flatMap((column, at) =>
+    request.facets.includes(column) ? [[column, row.facets[at] ?? []] as const] : [],
+  )
+  return {
+    total: Number(row.total),
+    hits: row.hits as unknown as SearchHit<Row>[],
+    facets: Object.fromEntries(counted) as SearchResult<Row>['facets'],
+  }
+}
