@@ -5,7 +5,8 @@ import { pruneFunction } from './functions/prune.js'
 /**
  * One row a session, and no row for one that has ended.
  *
- * - `version` rises with every save, and the first one of a row is taken from the clock: an id that is used anew never meets a version it had before.
+ * - `version` rises with every save, and the first one of a row is taken from the clock: an id that is used anew never meets a version it had before. It is
+ *   negative while an import has not confirmed the row.
  * - `data` is JSON, or begins with `~` and is encrypted.
  * - Keys begin with what tells most rows apart: fewer comparisons for each look-up, and one without a name finds its rows as well.
  * - The names have a small index, for statistics, equal keys stored once. It is of an expression, or plans made while there are no sessions would find them by it.

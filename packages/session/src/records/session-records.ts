@@ -66,7 +66,7 @@ export class SessionRecords {
   readonly #ring: Pick<KeyRing, 'seal' | 'open'>
   readonly #touchEvery: number
   readonly #maxBytes: number
-  readonly #read: CoalescedOperation<string, Answer<{ found: string; now: number }>>
+  readonly #read: CoalescedOperation<string, { found: string; now: number }>
   readonly #put: CoalescedOperation<Contents, StoredSession>
   readonly #save: CoalescedOperation<Save, Answer<StoredSession | undefined>>
   readonly #touch: CoalescedOperation<Touch, number | undefined>
