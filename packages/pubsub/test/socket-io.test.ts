@@ -304,7 +304,7 @@ describe('createEmitter()', () => {
     await emitter.to(clients[1].id as string).emit('test', 'one')
     await emitter
       .except(clients[1].id as string)
-      .volatile.compress(true)
+      .compress(true)
       .emit('test', 'others')
     await emitter.of('elsewhere').emit('test', 'nobody')
     await emitter.serverSideEmit('hello', 'servers')
@@ -329,6 +329,17 @@ describe('createEmitter()', () => {
       .toEqual([false, false, false])
     await Database.from(pool).close()
   })
+})
+
+test('createEmitter() sends volatile, which Socket.IO drops for a client whose connection is busy, until it arrives', async () => {
+  const emitter = createEmitter({ pool: bench.database.pool() })
+  const heard = clients.map((client) => hear(client, 'test'))
+  await expect
+    .poll(async () => {
+      await emitter.volatile.emit('test', 'now')
+      return heard.map(([first]) => first)
+    })
+    .toEqual([['now'], ['now'], ['now']])
 })
 
 describe('createAdapter()', () => {
