@@ -112,6 +112,7 @@ function summarize(results) {
     process.stdout.write(
       `${verdict} ${name.padEnd(10)} ${seconds.toFixed(1).padStart(6)} s${tested}\n`,
     )
+    for (const failure of counts.failures ?? []) process.stdout.write(`     ${failure}\n`)
   }
   process.stdout.write(`${passed} passed, ${failed} failed\n`)
   return failed === 0 ? 0 : 1

@@ -1,11 +1,17 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { runNode } from './child.mjs'
 import { install } from './install.mjs'
 import { root } from './workspace.mjs'
 
-/** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
+/**
+ * `failures` has a few lines for each test that failed.
+ *
+ * @typedef {{ passed: number, failed: number, skipped: number, failures?: string[] }} Counts
+ * @typedef {{ status: string, fullName: string, failureMessages?: string[] }} Assertion
+ * @typedef {{ status: string, name: string, message?: string, assertionResults: Assertion[] }} TestFile
+ */
 
 /** @param {string[]} args */
 export async function test(args) {
@@ -68,14 +74,39 @@ function count(path, code) {
     // An error outside every test, or no test at all, shows only in the exit code.
     failed: failed === 0 && code !== 0 ? 1 : failed,
     skipped: report.numPendingTests + report.numTodoTests,
+    failures: [
+      ...report.testResults.flatMap(failuresOf),
+      ...broken.map((file) => describe(file.name, 'the whole file', [file.message ?? ''])),
+    ],
   }
+}
+
+/** Lines of a message that are shown again in the summary; all of it stands where the test ran. */
+const SHOWN_LINES = 12
+
+/** @param {TestFile} file */
+function failuresOf({ name, assertionResults }) {
+  return assertionResults
+    .filter(({ status }) => status === 'failed')
+    .map(({ fullName, failureMessages = [] }) => describe(name, fullName, failureMessages))
+}
+
+/**
+ * @param {string} file
+ * @param {string} test
+ * @param {string[]} messages
+ */
+function describe(file, test, messages) {
+  const lines = messages.join('\n').split('\n')
+  const shown = lines.filter((line) => !line.includes('node_modules')).slice(0, SHOWN_LINES)
+  return [`${relative(root, file)} > ${test}`, ...shown].join('\n       ')
 }
 
 /**
  * @param {string} path
  * @returns {{
  *   numPassedTests: number, numFailedTests: number, numPendingTests: number, numTodoTests: number,
- *   testResults: { status: string, assertionResults: { status: string }[] }[]
+ *   testResults: TestFile[]
  * } | undefined}
  */
 function read(path) {
