@@ -12,6 +12,7 @@ import { type SearchErrorCode, searchError } from './errors.js'
 import type { Language } from './language/language.js'
 import { maintainOnce } from './maintenance.js'
 import { fingerprint, indexNames, TRIGGER_EVENTS, tableOf, triggerName } from './names.js'
+import { attributesOf } from './native/attributes.js'
 import { createGeneration } from './native/create.js'
 import { maintenanceLock } from './native/maintain.js'
 import { dropGeneration } from './native/tables.js'
@@ -118,7 +119,9 @@ async function open(db: Database, definition: Definition, rebuild: boolean, tx: 
   const keyType = (table.columns[definition.key] as ColumnType).type
   const { schema } = db
   const { language } = table
-  const whole = { schema, id, generation, vocabulary, definition, language, names, keyType }
+  const attributes = attributesOf(definition, table.columns)
+  const numbers = { id, generation, vocabulary }
+  const whole = { schema, ...numbers, definition, language, names, keyType, attributes }
   for (const text of createGeneration(whole)) await tx.query({ text })
   return { id, generation, vocabulary }
 }
@@ -262,7 +265,7 @@ export function isWhole(known: GenerationRow, table: TableRow): boolean {
 export function definitionChanged(name: string): HowdahError<SearchErrorCode> {
   return searchError(
     'SEARCH_DEFINITION_CHANGED',
-    `The index '${name}' was attached with another table, key, fields or language. Call rebuild() to apply the new ones, once, in a deployment step.`,
+    `The index '${name}' was attached with another table, key, fields, facets, filters or language. Call rebuild() to apply the new ones, once, in a deployment step.`,
   )
 }
 

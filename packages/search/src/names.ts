@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { ident } from '@howdah/core'
+import { attributeColumns } from './native/attributes.js'
 import type { Definition } from './options.js'
 
 /** Tables, and what else has a row for each index and generation, by what `docs/decisions/0005-search-engine.md` calls them. */
@@ -19,14 +20,18 @@ const KINDS = [
 ] as const
 const FUNCTIONS = [
   'changed',
+  'document',
   'fill',
   'segment',
   'maintain',
   'merge',
   'weigh',
+  'mask',
   'find',
   'match',
   'search',
+  'matched',
+  'count',
 ] as const
 
 /** What one generation of an index is made of: each by its qualified, quoted name. */
@@ -75,7 +80,10 @@ export function tableOf({ table }: Definition): string {
   return ident(table.schema, table.name)
 }
 
-/** The part of a definition that the stored documents depend on; facets, filters and sorting read the live rows. */
-export function fingerprint({ table, key, classes, language, unaccent }: Definition): string {
-  return JSON.stringify({ table, key, classes, language, unaccent })
+/** The part of a definition that the stored documents depend on; sorting reads the live rows. */
+export function fingerprint(definition: Definition): string {
+  const { table, key, classes, language, unaccent } = definition
+  const attributes = attributeColumns(definition)
+  const more = attributes.length > 0 ? { attributes } : {}
+  return JSON.stringify({ table, key, classes, language, unaccent, ...more })
 }

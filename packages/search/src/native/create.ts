@@ -1,3 +1,4 @@
+import { documentFunction } from './documents.js'
 import { fillFunction } from './fill.js'
 import { findFunction } from './find.js'
 import type { Generation } from './generation.js'
@@ -12,6 +13,7 @@ import { createTriggers } from './triggers.js'
 export function createGeneration(generation: Generation): string[] {
   return [
     ...createTables(generation),
+    documentFunction(generation),
     segmentFunction(generation),
     mergeFunction(generation),
     maintainFunction(generation),

@@ -1,6 +1,7 @@
 import type { Language } from '../language/language.js'
 import type { IndexNames } from '../names.js'
 import type { Definition } from '../options.js'
+import type { Attribute } from './attributes.js'
 
 /** One generation of an index: what all SQL of the engine is rendered for. */
 export interface Generation {
@@ -14,6 +15,8 @@ export interface Generation {
   readonly names: IndexNames
   /** The key column's type, as statements name it. */
   readonly keyType: string
+  /** Columns whose values are words of the documents. */
+  readonly attributes: readonly Attribute[]
 }
 
 /** BM25's constants, as Lucene has them. */
@@ -35,6 +38,10 @@ export const LEVELS = 31
 export const FINE = 32
 /** A word that is in every so manieth document of a segment, or more, has planes there. */
 export const DENSE = 24
+/** The same for words of values, which have one plane instead of five, are counted by it, and cut others. */
+export const DENSE_VALUE = 256
+/** Rows of a small segment that a value must have at least to have a plane there. */
+export const FEW = 16
 
 /**
  * Settings under which a value has one form as text, whoever writes it: the documents' keys are text.

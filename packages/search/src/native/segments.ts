@@ -1,9 +1,12 @@
 import { literal } from '@howdah/core'
+import { isValueWord } from './attributes.js'
 import { countOfLexeme, normOf } from './documents.js'
 import {
   BULK,
   DENSE,
+  DENSE_VALUE,
   eachPlane,
+  FEW,
   FINE,
   type Generation,
   LEVELS,
@@ -26,6 +29,7 @@ export function meanLength({ names }: Pick<Generation, 'names'>, cleared: string
  */
 export function segmentFunction(generation: Generation): string {
   const { definition, names } = generation
+  const sparse = `n < case when ${isValueWord('term')} then greatest(slots / ${DENSE_VALUE}, ${FEW}) else slots / ${DENSE} end`
   const bit = (plane: number) => `(level + ${FINE - 1}) / ${FINE} & ${1 << (plane - 1)}`
   const body = `
 declare
@@ -37,7 +41,7 @@ begin
   returning segment into own;
   with lexeme as materialized (
     select (d.slot - first)::int as at, u.term,
-      ceil(${LEVELS * FINE} * u.times / (u.times + ${normOf('d.length')}))::smallint as level
+      case when ${isValueWord('u.term')} then 1 else ceil(${LEVELS * FINE} * u.times / (u.times + ${normOf('d.length')})) end::smallint as level
     from ${names.document} d cross join lateral (
       select lexeme as term, ${countOfLexeme(definition)} as times from unnest(d.document)
     ) u
@@ -46,19 +50,19 @@ begin
   insert into ${names.posting} (${COLUMNS})
   select own, term, count(*), array_agg((first + at)::int order by at), array_agg(level order by at),
     ${eachPlane(() => 'null::varbit')}
-  from lexeme where term in (select term from counted where n < slots / ${DENSE})
+  from lexeme where term in (select term from counted where ${sparse})
   group by term
   union all
   select own, term, count(*), null, null, ${eachPlane(
     (plane) =>
-      `case slots ${[SMALLEST, BULK]
+      `case ${plane > 1 ? `when ${isValueWord('term')} then null` : ''} ${[SMALLEST, BULK]
         .map(
-          (size) => `when ${size} then ${generation.schema}.search_plane_${size}(at, 1)
+          (size) => `when slots = ${size} then ${generation.schema}.search_plane_${size}(at, 1)
         filter (where slots = ${size} and ${bit(plane)} <> 0)`,
         )
         .join(' ')} end`,
   )}
-  from lexeme where term in (select term from counted where n >= slots / ${DENSE})
+  from lexeme where term in (select term from counted where not ${sparse})
   group by term;
 end`
   return `create function ${names.functions.segment}(first bigint, slots int, mean double precision) returns void
@@ -115,7 +119,9 @@ begin
     select p.* from ${names.posting} p
     where p.segment = any (target.parts) and p.term > target.upto and (last is null or p.term <= last)
   ), word as materialized (
-    select term, sum(n)::int as n, bool_or(slots is null) as dense from part group by term
+    select term, sum(n)::int as n, bool_or(slots is null)
+      or ${isValueWord('term')} and sum(n) >= target.size / ${DENSE_VALUE} as dense
+    from part group by term
   )
   insert into ${names.posting} (${COLUMNS})
   select target.segment, w.term, w.n,
@@ -127,7 +133,7 @@ begin
   select target.segment, w.term, w.n, null, null, ${eachPlane(
     (plane) => `${schema}.search_concat(coalesce(p.plane_${plane},
       case when p.slots is not null then case length(part.zero) ${converted(plane)} end end,
-      part.zero) order by part.at)`,
+      part.zero) order by part.at)${plane > 1 ? ` filter (where not ${isValueWord('w.term')})` : ''}`,
   )}
   from word w
   cross join unnest(pieces, starts, blanks) with ordinality part(segment, base, zero, at)

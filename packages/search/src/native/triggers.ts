@@ -53,9 +53,9 @@ function createTrigger(
  * statement, which shows it: the row was written by the same transaction as its document.
  */
 function changedFunction(generation: Generation): string {
-  const { schema, id, definition, names } = generation
-  const fresh = rowTexts(definition, 'howdah_new')
-  const old = rowTexts(definition, 'howdah_old')
+  const { schema, id, names } = generation
+  const fresh = rowTexts(generation, 'howdah_new')
+  const old = rowTexts(generation, 'howdah_old')
   const changed = `(${fresh}) except (${old})`
   const body = `
 declare
