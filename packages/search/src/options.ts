@@ -1,5 +1,6 @@
 import { type DatabaseSource, ident, isHowdahError } from '@howdah/core'
 import { searchError } from './errors.js'
+import { CONNECTIVES } from './filter/filter-node.js'
 
 /** A table by schema and name, each taken as it is. */
 export interface TableName {
@@ -83,6 +84,13 @@ export function resolveDefinition(name: string, options: SearchIndexOptions): De
   const { language = 'english', unaccent = false } = options
   if (typeof unaccent !== 'boolean') throw invalid('unaccent must be true or false.')
   const facetColumns = columns(facets, 'facets')
+  const filterColumns = [...new Set([...facetColumns, ...columns(filters, 'filters')])]
+  const taken = filterColumns.find((one) => CONNECTIVES.includes(one))
+  if (taken !== undefined) {
+    throw invalid(
+      `A column named '${taken}' cannot be filtered on: filters have that name for something else.`,
+    )
+  }
   if (facetColumns.length > MAX_FACETS) {
     throw invalid(`An index may have at most ${MAX_FACETS} facets.`)
   }
@@ -92,7 +100,7 @@ export function resolveDefinition(name: string, options: SearchIndexOptions): De
     key: column(key, 'key'),
     classes: classes(fields),
     facets: facetColumns,
-    filters: [...new Set([...facetColumns, ...columns(filters, 'filters')])],
+    filters: filterColumns,
     sort: sortings(sort, 'sort'),
     language: qualified(language, 'language', 'pg_catalog'),
     unaccent,

@@ -1,4 +1,4 @@
-import { Database, type Statement, sqlState, type TransactionHandle, tracer } from '@howdah/core'
+import { Database, sqlState, type TransactionHandle, tracer } from '@howdah/core'
 import {
   type AttachOptions,
   attach,
@@ -13,16 +13,16 @@ import { highlightPage } from './highlight/highlight-page.js'
 import { Maintenance } from './maintenance.js'
 import { migrations } from './migrations/migrations.js'
 import { fingerprint, type IndexNames, indexNames } from './names.js'
+import { attributesOf } from './native/attributes.js'
 import { type Definition, fieldsOf, resolveDefinition, type SearchIndexOptions } from './options.js'
-import type { QueryPlan } from './query/query-plan.js'
 import { QueryPlanner } from './query/query-planner.js'
 import { resolveRequest, type SearchOptions, type SearchRequest } from './search-request.js'
 import { resultOf, type SearchIndexStatus, type SearchResult } from './search-result.js'
-import type { ColumnType } from './sql/describe-table.js'
 import type { GenerationRow } from './sql/find-index.js'
 import { readProgress } from './sql/read-progress.js'
 import { readStatus } from './sql/read-status.js'
-import { type SearchRow, type SearchValues, searchDocuments } from './sql/search-documents.js'
+import { SearchStatements } from './sql/search-statements.js'
+import type { SearchRow } from './sql/searched.js'
 import { type Suggestion, type SuggestOptions, suggest } from './vocabulary/suggest.js'
 
 /** What this process knows of the attached index, until it finds it changed. */
@@ -30,10 +30,9 @@ interface Attached {
   readonly names: IndexNames
   readonly vocabulary: number
   readonly planner: QueryPlanner
-  readonly types: Readonly<Record<string, ColumnType>>
   /** Whether policies decide which rows a role sees. */
   readonly secured: boolean
-  readonly statements: Map<string, (values: SearchValues) => Statement<SearchRow>>
+  readonly statements: SearchStatements
 }
 
 const searchTracer = tracer('@howdah/search:search')
@@ -217,11 +216,9 @@ export class SearchIndex<Row = Record<string, unknown>> {
     // The words of rows that a policy hides are not for everybody.
     const fuzzy = request.fuzzy && !secured
     const plan = await planner.plan(query, { mode, fuzzy, prefix, tenant: '', client })
-    const statement = this.#statement(attached, plan, request)
-    const { minimumMatch: minimum, limit, offset, facets, filters } = request
-    const asked = statement({ plan, minimum, limit, offset, facets, filters })
+    const asked = attached.statements.search(plan, request)
     const [row] = await this.#db.query(asked, client)
-    const { hits, ...found } = resultOf<Row>(row as SearchRow, this.#definition, request)
+    const { hits, ...found } = resultOf<Row>(row as SearchRow, request)
     const { corrections, didYouMean } = plan
     if (highlight === undefined) return { ...found, hits, corrections, didYouMean }
     const page = hits.map((hit) => hit.row as Record<string, unknown>)
@@ -280,38 +277,14 @@ export class SearchIndex<Row = Record<string, unknown>> {
     const { id, vocabulary } = known
     const fields = fieldsOf(this.#definition)
     const planner = new QueryPlanner(this.#db, { id, vocabulary, language, fields })
-    return { names, vocabulary, planner, types: columns, secured, statements: new Map() }
-  }
-
-  #statement(attached: Attached, plan: QueryPlan, request: SearchRequest) {
-    const ranked = !plan.blank
-    const sort = request.sort ?? (ranked ? [] : this.#definition.sort)
-    // Under policies what matches has to be counted row by row.
-    const top =
-      ranked &&
-      sort.length === 0 &&
-      plan.pinned.length === 0 &&
-      plan.hidden.length === 0 &&
-      request.facets.length === 0 &&
-      request.filters.every((allowed) => allowed === null) &&
-      !attached.secured
-    const variant = JSON.stringify([ranked, sort, top])
-    let statement = attached.statements.get(variant)
-    if (statement === undefined) {
-      const { names, types } = attached
-      const definition = this.#definition
-      statement = searchDocuments({
-        schema: this.#db.schema,
-        definition,
-        names,
-        types,
-        ranked,
-        sort,
-        top,
-      })
-      attached.statements.set(variant, statement)
-    }
-    return statement
+    const statements = new SearchStatements({
+      definition: this.#definition,
+      names,
+      types: columns,
+      attributes: attributesOf(this.#definition, columns),
+      secured,
+    })
+    return { names, vocabulary, planner, secured, statements }
   }
 
   /** Runs a read; once more when another process has meanwhile rebuilt the index. */

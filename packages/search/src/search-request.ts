@@ -1,4 +1,7 @@
 import { searchError } from './errors.js'
+import { type Facet, type FacetRequest, resolveFacets } from './facet/facet-request.js'
+import type { Filter } from './filter/filter.js'
+import { type FilterEntry, FilterReader } from './filter/filter-node.js'
 import {
   type HighlightOptions,
   type ResolvedHighlight,
@@ -8,18 +11,12 @@ import { type Definition, fieldsOf, type SortColumn, type Sorting, sortings } fr
 import type { QueryMode } from './query/compile-query.js'
 import { MAX_QUERY_CLAUSES } from './query/parse-query.js'
 
-/** A value a column can be compared with; dates go as ISO strings. */
-export type FilterValue = string | number | bigint | boolean | Date | null
-
 /** Options of {@link SearchIndex.search}. */
 export interface SearchOptions {
-  /**
-   * For each column the value it must have, or several of which it must have one; `null` finds rows without a value. An array
-   * column must share an element with them.
-   */
-  readonly filters?: Readonly<Record<string, FilterValue | readonly FilterValue[]>> | undefined
-  /** Columns whose values to count over everything that matches. */
-  readonly facets?: readonly string[] | undefined
+  /** Which rows may be found, by the values of their columns. */
+  readonly filters?: Filter | undefined
+  /** What to count over everything that matches query and filters, those at the top that are on the facet's own column left out. */
+  readonly facets?: readonly Facet[] | undefined
   /** Hits to return, at most 1000. @defaultValue `10` */
   readonly limit?: number | undefined
   /** Hits to pass over. @defaultValue `0` */
@@ -47,9 +44,9 @@ export interface SearchOptions {
 export interface SearchRequest {
   readonly mode: QueryMode
   readonly minimumMatch: number
-  readonly facets: readonly string[]
-  /** In the order of the definition's filters. */
-  readonly filters: readonly (readonly (string | null)[] | null)[]
+  readonly facets: readonly FacetRequest[]
+  /** What must hold, all of it. */
+  readonly filters: readonly FilterEntry[]
   readonly limit: number
   readonly offset: number
   readonly sort: readonly Sorting[] | undefined
@@ -86,8 +83,8 @@ export function resolveRequest(definition: Definition, options: SearchOptions): 
     highlight:
       highlight === undefined ? undefined : resolveHighlight(highlight, fieldsOf(definition)),
     minimumMatch: whole(minimumMatch, 'minimumMatch', MAX_QUERY_CLAUSES),
-    facets: known(facets, definition.facets, 'facets'),
-    filters: filterValues(filters, definition.filters),
+    facets: resolveFacets(facets, definition.facets),
+    filters: new FilterReader(definition.filters).entries(filters),
     limit: whole(limit, 'limit', MAX_LIMIT),
     offset: whole(offset, 'offset', MAX_OFFSET),
     sort: sort === undefined ? undefined : sorted(sort, definition),
@@ -108,31 +105,6 @@ function sorted(sort: readonly SortColumn[], definition: Definition): Sorting[] 
     'sort',
   )
   return asked
-}
-
-function filterValues(filters: unknown, columns: readonly string[]): SearchRequest['filters'] {
-  if (typeof filters !== 'object' || filters === null || Array.isArray(filters)) {
-    throw invalid('filters must be an object of columns and values.')
-  }
-  const given = new Map(Object.entries(filters).filter(([, value]) => value !== undefined))
-  known([...given.keys()], columns, 'filters')
-  return columns.map((column) => {
-    if (!given.has(column)) return null
-    const value = given.get(column)
-    return (Array.isArray(value) ? value : [value]).map((one) => asText(one, column))
-  })
-}
-
-function asText(value: unknown, column: string): string | null {
-  if (value === null) return null
-  if (typeof value === 'string' && !value.includes('\0')) return value
-  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') {
-    return String(value)
-  }
-  if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString()
-  throw invalid(
-    `The filter on '${column}' must be a string without NUL, a number, boolean, Date or null, or an array of them.`,
-  )
 }
 
 function known(names: unknown, columns: readonly string[], option: string): string[] {

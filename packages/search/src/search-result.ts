@@ -1,8 +1,8 @@
 import type { FillProgress } from './attach.js'
-import type { Definition } from './options.js'
+import type { FacetRange } from './facet/facet-request.js'
 import type { Correction } from './query/query-plan.js'
 import type { SearchRequest } from './search-request.js'
-import type { SearchRow } from './sql/search-documents.js'
+import type { SearchRow } from './sql/searched.js'
 
 /** One row that was found. */
 export interface SearchHit<Row> {
@@ -16,9 +16,10 @@ export interface SearchHit<Row> {
   readonly highlights?: Readonly<Record<string, string>>
 }
 
-/** How often a value occurs among everything that matches. */
-export interface FacetValue {
-  readonly value: string | number | boolean
+/** How many of the rows that match have a value, or have one in a range. */
+export interface FacetCount extends FacetRange {
+  /** Not there where ranges were asked for. */
+  readonly value?: string | number | boolean
   readonly count: number
 }
 
@@ -27,8 +28,8 @@ export interface SearchResult<Row> {
   /** How many rows match, on all pages together. */
   readonly total: number
   readonly hits: readonly SearchHit<Row>[]
-  /** For each facet that was asked for its values, the most frequent first, at most 100. */
-  readonly facets: Readonly<Record<string, readonly FacetValue[]>>
+  /** For each facet that was asked for its values, the most frequent first, at most 100; or its ranges, as they were given. */
+  readonly facets: Readonly<Record<string, readonly FacetCount[]>>
   /** Words that no row has, or hardly one, with the words that were searched besides. */
   readonly corrections: readonly Correction[]
   /** The query with its corrections put in; undefined where there are none. */
@@ -52,12 +53,13 @@ export interface SearchIndexStatus {
 /** What a row of the database says of a search. */
 export function resultOf<Row>(
   row: SearchRow,
-  { facets }: Definition,
   request: SearchRequest,
 ): Pick<SearchResult<Row>, 'total' | 'hits' | 'facets'> {
-  const counted = facets.flatMap((column, at) =>
-    request.facets.includes(column) ? [[column, row.facets[at] ?? []] as const] : [],
-  )
+  const counted = request.facets.map(({ column, ranges }, at) => {
+    const counts = row.facets[at] ?? []
+    const ranged = ranges?.map(({ given }, which) => ({ ...given, count: counts[which] }))
+    return [column, ranged ?? counts] as const
+  })
   return {
     total: Number(row.total),
     hits: row.hits as unknown as SearchHit<Row>[],

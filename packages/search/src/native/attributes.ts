@@ -15,8 +15,6 @@ export interface Attribute {
   readonly kind: string
   /** The same type as statements name it. */
   readonly type: string
-  /** Quoted name of the collation it is sorted by, where it is not the database's. */
-  readonly collation: string | null
   /** Whether the column is an array, and so has any number of values. */
   readonly list: boolean
 }
@@ -36,9 +34,9 @@ export function attributesOf(
   columns: Readonly<Record<string, ColumnType>>,
 ): Attribute[] {
   return attributeColumns(definition).flatMap((column, number) => {
-    const { type, element, kind, collation } = columns[column] as ColumnType
+    const { type, element, kind } = columns[column] as ColumnType
     if (kind === null) return []
-    return [{ number, column, kind, type: element ?? type, collation, list: element !== null }]
+    return [{ number, column, kind, type: element ?? type, list: element !== null }]
   })
 }
 
@@ -72,6 +70,17 @@ export function canonical({ kind }: Pick<Attribute, 'kind'>, value: string): str
 export function typedValue({ kind, type }: Pick<Attribute, 'kind' | 'type'>, text: string): string {
   if (kind === 'timestamptz') return `(${text}::timestamp at time zone 'UTC')`
   return kind === 'bpchar' ? `${text}::text` : `${text}::${type}`
+}
+
+/** The value, of those that are equal always the same. */
+export function sameValue(kind: string | null, value: string): string {
+  if (kind === 'numeric') return `trim_scale(${value})`
+  return kind === 'bpchar' ? `${value}::text` : value
+}
+
+/** A condition on how many bytes a value has, where it may have too many for a word. */
+export function lengthOfValue(kind: string | null, value: string, condition: string): string {
+  return kind !== null && LONG.has(kind) ? ` and octet_length(${value}::text)${condition}` : ''
 }
 
 /** The word of a value that is not null. */

@@ -1,8 +1,10 @@
+import { countFunction, matchedFunction } from './count.js'
 import { documentFunction } from './documents.js'
 import { fillFunction } from './fill.js'
 import { findFunction } from './find.js'
 import type { Generation } from './generation.js'
 import { maintainFunction } from './maintain.js'
+import { bitsFunction, cutFunction, maskFunction } from './mask.js'
 import { matchFunction, searchFunction } from './match.js'
 import { weighFunction } from './score.js'
 import { mergeFunction, segmentFunction } from './segments.js'
@@ -19,9 +21,14 @@ export function createGeneration(generation: Generation): string[] {
     maintainFunction(generation),
     fillFunction(generation),
     weighFunction(generation),
+    bitsFunction(generation),
+    maskFunction(generation),
+    cutFunction(generation),
     findFunction(generation),
     matchFunction(generation),
     searchFunction(generation),
+    matchedFunction(generation),
+    countFunction(generation),
     ...createTriggers(generation),
   ]
 }

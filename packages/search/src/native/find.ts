@@ -18,7 +18,8 @@ const SUM_BITS = 16
 const HEAVIEST = 16
 
 /**
- * The exact top k by BM25 of rows that have at least `need` of the units that the words stand for, in any order of the words.
+ * The exact top k by BM25 of rows that have at least `need` of the units that the words stand for, in any order of the words; of those only that are
+ * in the masks `cut`, or, among the hot ones, match `chosen`, where these are given.
  *
  * For each segment the planes of the frequent words are added up, with carries from plane to plane, to a bound of what they can
  * add to each row's score. Rows of the other words come from their arrays, with a bound of their own, to which the sum is
@@ -30,7 +31,7 @@ export function findFunction(generation: Generation): string {
 declare
   ${livingVariables(generation)}
   ${SCORE_VARIABLES}
-  segments int[]; bases bigint[]; deads varbit[];
+  segments int[]; bases bigint[]; alives varbit[];
   drift double precision;
   whole int[];
   step double precision := 0;
@@ -49,14 +50,17 @@ begin
   if documents = 0 or cardinality(terms) = 0 then
     return;
   end if;
-  select array_agg(s.segment order by s.base), array_agg(s.base order by s.base), array_agg(s.dead order by s.base),
+  select array_agg(s.segment order by s.base), array_agg(s.base order by s.base), array_agg(~s.dead order by s.base),
     coalesce(max(greatest(1, mean / s.built)), 1)
-  into segments, bases, deads, drift
+  into segments, bases, alives, drift
   from (
     select o.segment, o.base, o.dead, o.mean as built from ${names.segment} o
     where o.state = 'ready' and o.newest > cleared
   ) s;
   segments := coalesce(segments, '{}');
+  if cut is not null then
+    alives := cut;
+  end if;
   present := array_fill(null::varbit, array[case when need > 1 then cardinality(segments) * unit_count else 0 end]);
   masks := array_fill(null::varbit, array[cardinality(segments)]);
   sums := array_fill(null::varbit, array[cardinality(segments) * ${SUM_BITS}]);
@@ -98,13 +102,13 @@ begin
   end if;
 end`
   return `create function ${names.functions.find}(
-      terms text[], weights double precision[], units int[], need int, k int,
+      terms text[], weights double precision[], units int[], need int, k int, cut varbit[], chosen tsquery,
       out keys text[], out scores double precision[], out total bigint
     ) language plpgsql stable as ${literal(body)}`
 }
 
 /** The condition on how many units a document has. */
-function enough(document: string): string {
+export function enough(document: string): string {
   return `(need <= 1 or need <= (
         select count(distinct one.unit) from unnest(q, units) one(query, unit) where ${document} @@ one.query))`
 }
@@ -121,19 +125,22 @@ function hotPart(generation: Generation): string {
     from (
       select ${scored('h')} from ${names.hot} h
       where h.document @@ ${any} and ${enough('h.document')} and ${living(generation, 'h')}
+        and (chosen is null or h.document @@ chosen)
       offset 0
     ) d
     cross join lateral (
       select from ${tableOf(definition)} live where live.${ident(definition.key)} = d.key::${keyType} limit 1) live
     order by 2 desc, 1 limit greatest(k, 1)
   ) h;
-  select count(*) into gone_count from ${takenDocuments(generation)}
-  where d.document @@ ${any} and ${enough('d.document')};`
+  if cut is null then
+    select count(*) into gone_count from ${takenDocuments(generation)}
+    where d.document @@ ${any} and ${enough('d.document')};
+  end if;`
 }
 
 /**
  * Adds up the planes of each segment in `sums`, ${SUM_BITS} to a segment. A word's levels are multiplied by its weight by adding them once for
- * each bit of the weight. Dead rows are cut away on the way in, which also unpacks each plane once.
+ * each bit of the weight. Dead rows, and those that filters leave out, are cut away on the way in, which also unpacks each plane once.
  */
 function addPlanes({ names }: Generation): string {
   return `step := (select max(i) from unnest(idf) i) / ${HEAVIEST} * ${K1 + 1} / ${LEVELS} * drift;
@@ -150,7 +157,8 @@ function addPlanes({ names }: Generation): string {
         `case when s.alive is null then p.plane_${plane} || ''::varbit else p.plane_${plane} & s.alive end as plane_${plane}`,
     )}
     from (
-      select s.segment, s.at, ~s.dead as alive from unnest(segments, deads) with ordinality s(segment, dead, at) offset 0
+      select s.segment, s.at, s.alive from unnest(segments, alives) with ordinality s(segment, alive, at)
+      where cut is null or s.alive is not null offset 0
     ) s
     cross join unnest(terms) with ordinality t(term, at)
     ${postingOf(names.posting)}
@@ -309,12 +317,12 @@ function sparseRows({ names }: Generation): string {
         cross join unnest(terms, idf, units) t(term, weight, unit)
         ${postingOf(names.posting)}
         cross join lateral unnest(p.slots, p.levels) u(slot, level)
-        where p.slots is not null
+        where p.slots is not null and (cut is null or alives[s.at] is not null)
+          and (alives[s.at] is null or get_bit(alives[s.at], (u.slot - bases[s.at])::int) = 1)
         group by s.at, u.slot
       ), valid as not materialized (
         select l.* from listed l
-        where coalesce(get_bit(deads[l.place], l.at), 0) = 0
-          and (need <= 1 or need <= (
+        where (need <= 1 or need <= (
             select count(*) from generate_series(0, unit_count - 1) unit
             where (l.units >> unit) & 1 = 1
               or get_bit(present[(l.place - 1) * unit_count + unit + 1], l.at) = 1))

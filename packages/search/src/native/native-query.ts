@@ -57,6 +57,36 @@ export function nativeQuery(plan: QueryPlan, minimum: number, labelsOf: LabelsOf
   }
 }
 
+/** A query that asks for nothing. */
+export const NOTHING_ASKED: NativeQuery = {
+  simple: false,
+  terms: [],
+  weights: [],
+  units: [],
+  need: 1,
+  wanted: null,
+  unwanted: null,
+  counted: [],
+  stars: [],
+  stems: [],
+  seeks: [],
+}
+
+/** The plain words that a plan excludes: rows with them can be cut away before anything is looked at. */
+export function excludedWords({ excluded }: QueryPlan): string[] {
+  return excluded.flatMap(({ term, field }) =>
+    term.kind === 'word' && field === undefined ? [term.lexeme] : [],
+  )
+}
+
+/** The plan without these words. */
+export function withoutExcludedWords(plan: QueryPlan): QueryPlan {
+  const excluded = plan.excluded.filter(
+    ({ term, field }) => term.kind !== 'word' || field !== undefined,
+  )
+  return { ...plan, excluded }
+}
+
 /** Makes of a plan what is not to be found: documents with any of what it excludes. */
 export function excludedQuery(plan: QueryPlan, labelsOf: LabelsOf): NativeQuery {
   const terms = plan.excluded.map(({ term }) => term)

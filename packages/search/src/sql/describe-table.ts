@@ -10,8 +10,6 @@ export interface ColumnType {
    * neither floating point, which has two zeros, nor a type that the application made.
    */
   readonly kind: string | null
-  /** Quoted name of its collation, where it has one that is not the database's. */
-  readonly collation: string | null
 }
 
 /** The application's table as the catalogue knows it. */
@@ -42,16 +40,13 @@ export const describeTable: (
             when coalesce(e.typtype, t.typtype) = 'e' then 'enum'
             when coalesce(en.nspname, tn.nspname) = 'pg_catalog' and coalesce(e.typname, t.typname)::text = any (
               '{bool,int2,int4,int8,numeric,text,varchar,bpchar,uuid,date,timestamp,timestamptz}'::text[])
-              and coalesce(l.collisdeterministic, true) then coalesce(e.typname, t.typname) end,
-          'collation', case when l.collname <> 'default'
-            then quote_ident(ln.nspname) || '.' || quote_ident(l.collname) end)), '{}')
+              and coalesce(l.collisdeterministic, true) then coalesce(e.typname, t.typname) end)), '{}')
         from pg_catalog.pg_attribute a
         join pg_catalog.pg_type t on t.oid = a.atttypid
         join pg_catalog.pg_namespace tn on tn.oid = t.typnamespace
         left join pg_catalog.pg_type e on e.oid = t.typelem and t.typcategory = 'A'
         left join pg_catalog.pg_namespace en on en.oid = e.typnamespace
         left join pg_catalog.pg_collation l on l.oid = a.attcollation
-        left join pg_catalog.pg_namespace ln on ln.oid = l.collnamespace
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
       ) as columns,
       exists (

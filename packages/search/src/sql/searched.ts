@@ -1,0 +1,58 @@
+import type { FilterProgram } from '../filter/filter-program.js'
+import type { IndexNames } from '../names.js'
+import type { Attribute } from '../native/attributes.js'
+import type { NativeQuery } from '../native/native-query.js'
+import type { Definition } from '../options.js'
+import type { ColumnType } from './describe-table.js'
+import type { Parameters } from './parameters.js'
+
+/** What there is to search. */
+export interface Searched {
+  readonly definition: Definition
+  readonly names: IndexNames
+  readonly types: Readonly<Record<string, ColumnType>>
+  readonly attributes: readonly Attribute[]
+  /** Whether policies decide which rows a role sees, so that all that matches has to be looked at row by row. */
+  readonly secured: boolean
+}
+
+/** The page that was asked for; counted over all that matches. */
+export interface SearchRow {
+  readonly total: string
+  readonly hits: { key: string; score: number; row: Record<string, unknown> }[]
+  /** In the order in which they were asked for: values with counts, or for each range a count. */
+  readonly facets: (readonly unknown[])[]
+}
+
+/** A facet as the functions of a generation take it; `filter` is there where it is not the one for all. */
+export interface FacetProgram {
+  readonly column: number
+  readonly kind: string
+  readonly filter?: FilterProgram | null
+  readonly ranges?: readonly FilterProgram[]
+}
+
+/** What is filtered and counted by masks. */
+export interface Masked {
+  readonly filter: FilterProgram | null
+  readonly facets: readonly FacetProgram[]
+}
+
+/** The parameters of a query, as the functions of a generation take them. */
+export function queryParameters(query: NativeQuery, { add }: Parameters): string {
+  const { simple, terms, weights, units, need, wanted, unwanted, counted, stars, stems, seeks } =
+    query
+  return [
+    `${add(simple)}::boolean`,
+    `${add(terms)}::text[]`,
+    `${add(weights)}::double precision[]`,
+    `${add(units)}::int[]`,
+    `${add(need)}::int`,
+    `${add(wanted)}::text::tsquery`,
+    `${add(unwanted)}::text::tsquery`,
+    `${add(counted)}::text[]::tsquery[]`,
+    `${add(stars)}::text[]::tsquery[]`,
+    `${add(stems)}::text[]`,
+    `${add(seeks)}::text[]`,
+  ].join(', ')
+}
