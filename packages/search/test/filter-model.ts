@@ -1,4 +1,4 @@
-import type { Filter, FilterCondition, FilterValue } from '@howdah/search'
+import type { FacetRange, Filter, FilterCondition, FilterValue } from '@howdah/search'
 import fc from 'fast-check'
 
 /** A row of the table that filters and facets are tested on; the columns but `weight` have words of their values in the index. */
@@ -145,6 +145,15 @@ function meets(row: Offer, column: Column, condition: FilterCondition): boolean 
       (lt === undefined || one < orderOf(column, lt)) &&
       (lte === undefined || one <= orderOf(column, lte)),
   )
+}
+
+/** Whether a row has a value in a range of a facet. */
+export function isWithin(row: Offer, column: Column, { from, to }: FacetRange): boolean {
+  if (from === undefined && to === undefined) return valuesOf(row, column).length > 0
+  return meets(row, column, {
+    ...(from === undefined ? {} : { gte: from }),
+    ...(to === undefined ? {} : { lt: to }),
+  })
 }
 
 /** Whether a filter holds for a row. */

@@ -59,9 +59,10 @@ test('names with quotes, spaces, dots and dollars work everywhere', async () => 
     })
     expect(found.total).toBe(1)
     expect(found.hits[0]?.key).toBe(name)
-    expect(Object.getOwnPropertyDescriptor(found.facets, column(3))?.value).toEqual([
-      { value: name, count: 1 },
-    ])
+    expect(Object.getOwnPropertyDescriptor(found.facets, column(3))?.value).toContainEqual({
+      value: name,
+      count: 1,
+    })
     expect((await index.search('', { sort: [column(4)] })).hits).toHaveLength(2)
     expect((await index.status()).errors).toEqual([])
     await index.detach()
