@@ -9,6 +9,8 @@ import {
 } from './attach.js'
 import { SearchRules } from './curation/search-rules.js'
 import { searchError } from './errors.js'
+import { type ExplainOptions, keyText } from './explain/explain-options.js'
+import { type Explanation, explainValues, explanationOf } from './explain/explanation.js'
 import { highlightPage } from './highlight/highlight-page.js'
 import { Maintenance } from './maintenance.js'
 import { migrations } from './migrations/migrations.js'
@@ -16,9 +18,11 @@ import { fingerprint, type IndexNames, indexNames } from './names.js'
 import { type Definition, fieldsOf, resolveDefinition, type SearchIndexOptions } from './options.js'
 import type { QueryPlan } from './query/query-plan.js'
 import { QueryPlanner } from './query/query-planner.js'
+import { understood } from './query/understood.js'
 import { resolveRequest, type SearchOptions, type SearchRequest } from './search-request.js'
 import { resultOf, type SearchIndexStatus, type SearchResult } from './search-result.js'
 import type { ColumnType } from './sql/describe-table.js'
+import { type ExplainRow, explainDocument } from './sql/explain-document.js'
 import type { GenerationRow } from './sql/find-index.js'
 import { readProgress } from './sql/read-progress.js'
 import { readStatus } from './sql/read-status.js'
@@ -147,14 +151,34 @@ export class SearchIndex<Row = Record<string, unknown>> {
     return searchTracer.run(
       () => ({ target: this.#definition.name }),
       async () => {
-        if (typeof query !== 'string') {
-          throw searchError('SEARCH_INVALID_QUERY', 'The query must be a string.')
-        }
         const request = resolveRequest(this.#definition, options)
         const find = () => this.#search(query, request, options.client)
         return await this.#again(find, options.client === undefined)
       },
     )
+  }
+
+  /**
+   * Says why a row ranks where it does, or why it is not found: the parts of its score, on one snapshot. Looks at every row that matches.
+   *
+   * @throws {@link HowdahError} SEARCH_INVALID_QUERY, SEARCH_NOT_ATTACHED, SEARCH_DEFINITION_CHANGED
+   */
+  async explain(
+    query: string,
+    key: string | number | bigint,
+    options: ExplainOptions = {},
+  ): Promise<Explanation> {
+    const request = resolveRequest(this.#definition, { ...options })
+    const text = keyText(key)
+    const explain = async () => {
+      const attached = await this.#known()
+      const plan = await this.#plan(attached, query, request, options.client)
+      const ask = explainDocument(this.#definition, attached.names, attached.types)
+      const values = explainValues(plan, text, request, this.#definition)
+      const [row] = await this.#db.query(ask(values), options.client)
+      return explanationOf(plan, text, row as ExplainRow)
+    }
+    return await this.#again(explain, options.client === undefined)
   }
 
   /**
@@ -212,22 +236,36 @@ export class SearchIndex<Row = Record<string, unknown>> {
     client: TransactionHandle | undefined,
   ): Promise<SearchResult<Row>> {
     const attached = await this.#known()
-    const { planner, secured } = attached
-    const { mode, prefix, highlight } = request
-    // The words of rows that a policy hides are not for everybody.
-    const fuzzy = request.fuzzy && !secured
-    const plan = await planner.plan(query, { mode, fuzzy, prefix, tenant: '', client })
+    const { planner } = attached
+    const { highlight } = request
+    const plan = await this.#plan(attached, query, request, client)
     const statement = this.#statement(attached, plan, request)
     const { minimumMatch: minimum, limit, offset, facets, filters } = request
     const asked = statement({ plan, minimum, limit, offset, facets, filters })
     const [row] = await this.#db.query(asked, client)
     const { hits, ...found } = resultOf<Row>(row as SearchRow, this.#definition, request)
-    const { corrections, didYouMean } = plan
-    if (highlight === undefined) return { ...found, hits, corrections, didYouMean }
+    const { didYouMean } = plan
+    const answer = { ...found, understood: understood(plan), didYouMean }
+    if (highlight === undefined) return { ...answer, hits }
     const page = hits.map((hit) => hit.row as Record<string, unknown>)
     const shown = await highlightPage(page, plan, highlight, planner.lexemes, client)
     const marked = hits.map((hit, at) => ({ ...hit, highlights: shown[at] ?? {} }))
-    return { ...found, hits: marked, corrections, didYouMean }
+    return { ...answer, hits: marked }
+  }
+
+  #plan(
+    { planner, secured }: Attached,
+    query: string,
+    request: SearchRequest,
+    client: TransactionHandle | undefined,
+  ): Promise<QueryPlan> {
+    if (typeof query !== 'string') {
+      throw searchError('SEARCH_INVALID_QUERY', 'The query must be a string.')
+    }
+    const { mode, prefix } = request
+    // The words of rows that a policy hides are not for everybody.
+    const fuzzy = request.fuzzy && !secured
+    return planner.plan(query, { mode, fuzzy, prefix, tenant: '', client })
   }
 
   async #change(change: () => Promise<void>): Promise<void> {

@@ -1,6 +1,6 @@
 import type { FillProgress } from './attach.js'
 import type { Definition } from './options.js'
-import type { Correction } from './query/query-plan.js'
+import type { Understood } from './query/understood.js'
 import type { SearchRequest } from './search-request.js'
 import type { SearchRow } from './sql/search-documents.js'
 
@@ -29,8 +29,8 @@ export interface SearchResult<Row> {
   readonly hits: readonly SearchHit<Row>[]
   /** For each facet that was asked for its values, the most frequent first, at most 100. */
   readonly facets: Readonly<Record<string, readonly FacetValue[]>>
-  /** Words that no row has, or hardly one, with the words that were searched besides. */
-  readonly corrections: readonly Correction[]
+  /** What was searched besides what was typed: corrections of it, synonyms, and completions of beginnings. */
+  readonly understood: readonly Understood[]
   /** The query with its corrections put in; undefined where there are none. */
   readonly didYouMean: string | undefined
 }

@@ -1,6 +1,6 @@
 import { ident, literal, type Statement, statementName } from '@howdah/core'
 import { type IndexNames, tableOf } from '../names.js'
-import { excludedQuery, nativeQuery } from '../native/native-query.js'
+import { excludedQuery, type NativeQuery, nativeQuery } from '../native/native-query.js'
 import type { Definition, Sorting } from '../options.js'
 import type { QueryPlan } from '../query/query-plan.js'
 import type { ColumnType } from './describe-table.js'
@@ -49,29 +49,37 @@ export function searchDocuments(
 ): (values: SearchValues) => Statement<SearchRow> {
   const text = shape.top ? renderTop(shape) : renderAll(shape)
   const name = statementName('search.search', text)
-  const labelsOf = (field: string) => {
-    const at = shape.definition.classes.findIndex(({ columns }) => columns.includes(field))
-    return 'ABCD'.charAt(at)
-  }
+  const labelsOf = labelsIn(shape.definition)
   return ({ plan, minimum, limit, offset, facets, filters }) => {
-    const query = shape.ranked
-      ? nativeQuery(plan, minimum, labelsOf)
-      : excludedQuery(plan, labelsOf)
-    const { simple, terms, weights, units, need, wanted, unwanted, counted } = query
-    const { stars, stems, seeks } = query
-    const asked = [simple, terms, weights, units, need, wanted, unwanted, counted]
+    const asked = queryValues(
+      shape.ranked ? nativeQuery(plan, minimum, labelsOf) : excludedQuery(plan, labelsOf),
+    )
     // A parameter that the text does not use would be an error.
     const listed = [plan.pinned, plan.hidden, ...filters]
     if (shape.definition.facets.length > 0) listed.push(facets)
     return {
       name,
       text,
-      values: [...asked, stars, stems, seeks, limit, offset, ...(shape.top ? [] : listed)],
+      values: [...asked, limit, offset, ...(shape.top ? [] : listed)],
     }
   }
 }
 
-const QUERY = `$1::boolean, $2::text[], $3::double precision[], $4::int[], $5::int, $6::text::tsquery, $7::text::tsquery,
+/** Tells by which weight of a `tsvector` a field is told from others. */
+export function labelsIn({ classes }: Definition): (field: string) => string {
+  return (field) => 'ABCD'.charAt(classes.findIndex(({ columns }) => columns.includes(field)))
+}
+
+/** A query as the parameters of {@link QUERY}. */
+export function queryValues(query: NativeQuery): unknown[] {
+  const { simple, terms, weights, units, need, wanted, unwanted, counted } = query
+  const { stars, stems, seeks } = query
+  const asked = [simple, terms, weights, units, need, wanted, unwanted, counted]
+  return [...asked, stars, stems, seeks]
+}
+
+/** The arguments of an engine's function that takes a query, which are the first parameters. */
+export const QUERY = `$1::boolean, $2::text[], $3::double precision[], $4::int[], $5::int, $6::text::tsquery, $7::text::tsquery,
         $8::text[]::tsquery[], $9::text[]::tsquery[], $10::text[], $11::text[]`
 
 function renderTop({ definition, names, types }: SearchShape): string {
@@ -124,7 +132,7 @@ function renderAll(shape: SearchShape): string {
       ? 'd.key <> all ($15::text[])'
       : `(${key} not in (select found.key::${keyType} from found) or ${key}::text = any ($14::text[]))
         and ${key}::text <> all ($15::text[]) and ${key} is not null`,
-    ...definition.filters.map((column, at) => filter(column, at, types)),
+    ...filterConditions(definition, types, FIXED + 1),
   ]
   return /* sql */ `
     with found as materialized (
@@ -145,8 +153,17 @@ function renderAll(shape: SearchShape): string {
       json_build_array(${definition.facets.map((column, at) => facet(shape, column, at)).join(', ')}) as facets`
 }
 
-function filter(column: string, at: number, types: SearchShape['types']): string {
-  const parameter = `$${at + FIXED + 1}::text[]`
+/** What the definition's filters ask of a row `t`, with a parameter for each from a number on. */
+export function filterConditions(
+  { filters }: Definition,
+  types: SearchShape['types'],
+  first: number,
+): string[] {
+  return filters.map((column, at) => filter(column, first + at, types))
+}
+
+function filter(column: string, number: number, types: SearchShape['types']): string {
+  const parameter = `$${number}::text[]`
   const { type, element } = types[column] as ColumnType
   const name = `t.${ident(column)}`
   const equal =
