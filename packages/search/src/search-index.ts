@@ -1,4 +1,11 @@
-import { Database, type Statement, sqlState, type TransactionHandle, tracer } from '@howdah/core'
+import {
+  Database,
+  isHowdahError,
+  type Statement,
+  sqlState,
+  type TransactionHandle,
+  tracer,
+} from '@howdah/core'
 import {
   type AttachOptions,
   attach,
@@ -16,6 +23,7 @@ import { Maintenance } from './maintenance.js'
 import { migrations } from './migrations/migrations.js'
 import { fingerprint, type IndexNames, indexNames } from './names.js'
 import { type Definition, fieldsOf, resolveDefinition, type SearchIndexOptions } from './options.js'
+import { type AskPage, findPage } from './page/find-page.js'
 import type { QueryPlan } from './query/query-plan.js'
 import { QueryPlanner } from './query/query-planner.js'
 import { understood } from './query/understood.js'
@@ -142,6 +150,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
    * No query is an error; of a very long one the first 4096 characters and 400 words are read.
    *
    * @throws {@link HowdahError} SEARCH_INVALID_QUERY when an option does not fit the index or a filter its column
+   * @throws {@link HowdahError} SEARCH_INVALID_CURSOR when `after` is not `next` of the same search
    * @throws {@link HowdahError} SEARCH_NOT_ATTACHED, SEARCH_DEFINITION_CHANGED when there is no such index
    */
   search(
@@ -239,11 +248,14 @@ export class SearchIndex<Row = Record<string, unknown>> {
     const { planner } = attached
     const { highlight } = request
     const plan = await this.#plan(attached, query, request, client)
-    const statement = this.#statement(attached, plan, request)
-    const { minimumMatch: minimum, limit, offset, facets, filters } = request
-    const asked = statement({ plan, minimum, limit, offset, facets, filters })
-    const [row] = await this.#db.query(asked, client)
-    const { hits, ...found } = resultOf<Row>(row as SearchRow, this.#definition, request)
+    const { statement, top } = this.#statement(attached, plan, request)
+    const { minimumMatch: minimum, limit, facets, filters } = request
+    const ask: AskPage = async (offset, position) => {
+      const asked = statement({ plan, minimum, limit, offset, position, facets, filters })
+      return (await this.#db.query(asked, client))[0]
+    }
+    const { row, next } = await findPage(this.#definition, query, request, top, ask)
+    const { hits, ...found } = { ...resultOf<Row>(row, this.#definition, request), next }
     const { didYouMean } = plan
     const answer = { ...found, understood: understood(plan), didYouMean }
     if (highlight === undefined) return { ...answer, hits }
@@ -333,7 +345,8 @@ export class SearchIndex<Row = Record<string, unknown>> {
       request.facets.length === 0 &&
       request.filters.every((allowed) => allowed === null) &&
       !attached.secured
-    const variant = JSON.stringify([ranked, sort, top])
+    const paged = request.after !== undefined
+    const variant = JSON.stringify([ranked, sort, top, paged])
     let statement = attached.statements.get(variant)
     if (statement === undefined) {
       const { names, types } = attached
@@ -346,10 +359,11 @@ export class SearchIndex<Row = Record<string, unknown>> {
         ranked,
         sort,
         top,
+        paged,
       })
       attached.statements.set(variant, statement)
     }
-    return statement
+    return { statement, top }
   }
 
   /** Runs a read; once more when another process has meanwhile rebuilt the index. */
@@ -357,6 +371,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
     try {
       return await read()
     } catch (error) {
+      if (isHowdahError(error) && error.code.startsWith('SEARCH_')) throw error
       const state = sqlState(error)
       if (state !== undefined && GONE.has(state)) {
         this.#attached = undefined

@@ -27,6 +27,8 @@ export interface SearchResult<Row> {
   /** How many rows match, on all pages together. */
   readonly total: number
   readonly hits: readonly SearchHit<Row>[]
+  /** The `after` of the next page; undefined on the last one. */
+  readonly next: string | undefined
   /** For each facet that was asked for its values, the most frequent first, at most 100. */
   readonly facets: Readonly<Record<string, readonly FacetValue[]>>
   /** What was searched besides what was typed: corrections of it, synonyms, and completions of beginnings. */

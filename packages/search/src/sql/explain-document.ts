@@ -72,7 +72,7 @@ export function explainDocument(
     ), found as materialized (
       select m.key, m.score from ${match}(${QUERY}) m
     ), placed as (
-      select f.key, row_number() over (order by array_position($13::text[], f.key collate "default"), f.score desc, f.key) as place
+      select f.key, row_number() over (order by array_position($13::text[], f.key collate "default"), f.score desc, f.key collate "C") as place
       from (
         select key, score from found
         union all
