@@ -1,6 +1,7 @@
 import {
   Database,
   isHowdahError,
+  type MetricReader,
   type Statement,
   sqlState,
   type TransactionHandle,
@@ -19,6 +20,8 @@ import { searchError } from './errors.js'
 import { type ExplainOptions, keyText } from './explain/explain-options.js'
 import { type Explanation, explainValues, explanationOf } from './explain/explanation.js'
 import { highlightPage } from './highlight/highlight-page.js'
+import { QueryLog } from './log/query-log.js'
+import { SearchQueries } from './log/search-queries.js'
 import { Maintenance } from './maintenance.js'
 import { migrations } from './migrations/migrations.js'
 import { fingerprint, type IndexNames, indexNames } from './names.js'
@@ -28,17 +31,21 @@ import type { QueryPlan } from './query/query-plan.js'
 import { QueryPlanner } from './query/query-planner.js'
 import { understood } from './query/understood.js'
 import { resolveRequest, type SearchOptions, type SearchRequest } from './search-request.js'
-import { resultOf, type SearchIndexStatus, type SearchResult } from './search-result.js'
+import { resultOf, type SearchResult } from './search-result.js'
 import type { ColumnType } from './sql/describe-table.js'
 import { type ExplainRow, explainDocument } from './sql/explain-document.js'
 import type { GenerationRow } from './sql/find-index.js'
 import { readProgress } from './sql/read-progress.js'
-import { readStatus } from './sql/read-status.js'
+import { readStats, type StatsRow } from './sql/read-stats.js'
 import { type SearchRow, type SearchValues, searchDocuments } from './sql/search-documents.js'
+import { searchReader } from './stats/search-metrics.js'
+import { SearchTimes } from './stats/search-times.js'
+import { type SearchStats, statsOf } from './stats/stats.js'
 import { type Suggestion, type SuggestOptions, suggest } from './vocabulary/suggest.js'
 
 /** What this process knows of the attached index, until it finds it changed. */
 interface Attached {
+  readonly id: number
   readonly names: IndexNames
   readonly vocabulary: number
   readonly planner: QueryPlanner
@@ -86,6 +93,10 @@ export class SearchIndex<Row = Record<string, unknown>> {
   #attached: Promise<Attached> | undefined
   /** Synonyms, stop words, and results that are pinned or hidden. */
   readonly rules: SearchRules
+  /** What was searched for, where the option `log` has it kept. */
+  readonly queries: SearchQueries
+  readonly #log: QueryLog | undefined
+  readonly #times = new SearchTimes()
   #closed = false
 
   /**
@@ -99,10 +110,23 @@ export class SearchIndex<Row = Record<string, unknown>> {
       await this.#ready()
       return (await this.#find()).id
     })
-    this.#maintenance = new Maintenance(this.#db, async (fresh = false) => {
-      if (fresh) this.#attached = undefined
-      return this.#known()
+    const { log } = this.#definition
+    // Also once it is closed, to write what is left.
+    const known = async () => (await (this.#attached ?? this.#known())).id
+    this.#log = log && new QueryLog(this.#db, log, known)
+    this.queries = new SearchQueries(this.#db, async () => {
+      const { id } = await this.#known()
+      await this.#log?.flush()
+      return id
     })
+    this.#maintenance = new Maintenance(
+      this.#db,
+      async (fresh = false) => {
+        if (fresh) this.#attached = undefined
+        return this.#known()
+      },
+      async (now) => this.#log?.prune(now),
+    )
   }
 
   /**
@@ -162,7 +186,10 @@ export class SearchIndex<Row = Record<string, unknown>> {
       async () => {
         const request = resolveRequest(this.#definition, options)
         const find = () => this.#search(query, request, options.client)
-        return await this.#again(find, options.client === undefined)
+        return await this.#times.time(
+          () => this.#again(find, options.client === undefined),
+          (result, ms) => this.#note(query, request, result, ms),
+        )
       },
     )
   }
@@ -205,33 +232,29 @@ export class SearchIndex<Row = Record<string, unknown>> {
     return this.#again(find, options.client === undefined)
   }
 
-  /** Tells how many rows are indexed, which only in part, and what went wrong. */
-  async status(): Promise<SearchIndexStatus> {
+  /** Tells how the index stands: rows and sizes, which rows are indexed only in part, what went wrong, and what searches of this process took. */
+  async stats(): Promise<SearchStats> {
     const { schema } = this.#db
     const read = async () => {
       await this.#ready()
       const { id, generation, filled } = await this.#find()
       const names = indexNames(schema, id, generation)
-      const [row] = await this.#db.query(readStatus(schema, id, names))
+      const [row] = await this.#db.query(readStats(schema, id, generation, names))
       const [progress] = filled ? [] : await this.#db.query(readProgress(schema, id, generation))
-      return { row, progress }
+      return statsOf(row as StatsRow, progress, this.#times.stats(), this.#log?.stats())
     }
-    const { row, progress } = await this.#again(read, true)
-    const { documents = '0', hot = '0', segments = 0, partial = [], errors = [] } = row ?? {}
-    return {
-      documents: Number(documents),
-      hot: Number(hot),
-      segments,
-      filling: progress && { filled: Number(progress.filled), rows: Number(progress.rows) },
-      partial,
-      errors: errors.map((error) => ({ ...error, at: new Date(error.at) })),
-    }
+    return await this.#again(read, true)
   }
 
-  /** Refuses further calls. The index and the pool stay. */
+  /** What `metrics()` of `@howdah/core/metrics` reads. */
+  get metricReader(): MetricReader {
+    return searchReader(this.#definition.name, () => this.stats())
+  }
+
+  /** Refuses further calls, and writes what is left of the query log. The index and the pool stay. */
   async close(): Promise<void> {
     this.#closed = true
-    await this.#maintenance.stop()
+    await Promise.all([this.#maintenance.stop(), this.#log?.close()])
   }
 
   /** Closes at the end of an `await using` block. */
@@ -263,6 +286,14 @@ export class SearchIndex<Row = Record<string, unknown>> {
     const shown = await highlightPage(page, plan, highlight, planner.lexemes, client)
     const marked = hits.map((hit, at) => ({ ...hit, highlights: shown[at] ?? {} }))
     return { ...answer, hits: marked }
+  }
+
+  /** Notes what was asked for: neither further pages nor a list of everything. */
+  #note(query: string, request: SearchRequest, result: SearchResult<Row>, ms: number): void {
+    const first = request.after === undefined && request.offset === 0
+    if (this.#log === undefined || !first || !/[\p{L}\p{N}]/u.test(query)) return
+    const { total: hits, didYouMean } = result
+    this.#log.note({ query, hits, ms, corrected: didYouMean !== undefined, tenant: '' })
   }
 
   #plan(
@@ -330,7 +361,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
     const { id, vocabulary } = known
     const fields = fieldsOf(this.#definition)
     const planner = new QueryPlanner(this.#db, { id, vocabulary, language, fields })
-    return { names, vocabulary, planner, types: columns, secured, statements: new Map() }
+    return { id, names, vocabulary, planner, types: columns, secured, statements: new Map() }
   }
 
   #statement(attached: Attached, plan: QueryPlan, request: SearchRequest) {

@@ -1,4 +1,3 @@
-import type { FillProgress } from './attach.js'
 import type { Definition } from './options.js'
 import type { Understood } from './query/understood.js'
 import type { SearchRequest } from './search-request.js'
@@ -35,20 +34,6 @@ export interface SearchResult<Row> {
   readonly understood: readonly Understood[]
   /** The query with its corrections put in; undefined where there are none. */
   readonly didYouMean: string | undefined
-}
-
-/** How an index stands. */
-export interface SearchIndexStatus {
-  readonly documents: number
-  /** Those among them that are not in a segment yet, and versions that are no more; searches look at each. */
-  readonly hot: number
-  readonly segments: number
-  /** How far the rows that were there before the index have come; undefined once all are in. */
-  readonly filling: FillProgress | undefined
-  /** Rows of which only the beginning is indexed, and why: the first 100. */
-  readonly partial: readonly { readonly key: string; readonly problem: string }[]
-  /** Writes the index could not follow, so that it needs `rebuild()`: the first 100. */
-  readonly errors: readonly { readonly at: Date; readonly code: string; readonly message: string }[]
 }
 
 /** What a row of the database says of a search. */

@@ -115,7 +115,7 @@ test('the vocabulary follows the table, once what was noted is added up', async 
   expect(await suggested('zo')).toEqual(['zoo'])
   await offers.rebuild()
   expect(await suggested('zo')).toEqual(['zoo'])
-  expect((await offers.status()).errors).toEqual([])
+  expect((await offers.stats()).errors).toEqual([])
 })
 
 test('detach() leaves nothing of the vocabulary and the rules', async () => {
