@@ -4,6 +4,7 @@ import { migrations as cache } from '@howdah/cache'
 import { coreMigrations, Database } from '@howdah/core'
 import { migrations as pubsub } from '@howdah/pubsub'
 import { migrations as queue } from '@howdah/queue'
+import { migrations as search } from '@howdah/search'
 import { migrations as session } from '@howdah/session'
 import { type TestDatabase, testDatabase } from '@howdah/testkit'
 import type pg from 'pg'
@@ -12,7 +13,7 @@ import { pages, ROOT } from './markdown.js'
 import { readSqlApi, type SqlPackage, sqlApiPage } from './sql-api.js'
 
 /** Packages whose functions and views are on the page. */
-const SETS = [coreMigrations, cache, pubsub, queue, session]
+const SETS = [coreMigrations, cache, pubsub, queue, search, session]
 /** Quoted wherever it is used, or nothing is found in it. */
 const SCHEMA = 'sql "api'
 
@@ -37,6 +38,7 @@ test('every view and every column of one has a comment', () => {
     'cache_stats',
     'query_stats',
     'queue_stats',
+    'search_stats',
     'session_stats',
     'stream_group_stats',
     'stream_stats',

@@ -26,6 +26,7 @@ import { findRelation } from './sql/find-relation.js'
 import { forgetRules, forgetWords, lockWords } from './sql/forget-index.js'
 import { lockIndex } from './sql/lock-index.js'
 import { publishGeneration } from './sql/publish-generation.js'
+import { forgetLog } from './sql/query-log.js'
 import { readProgress } from './sql/read-progress.js'
 import { registerIndex } from './sql/register-index.js'
 import { unregisterGeneration, unregisterIndex } from './sql/unregister.js'
@@ -90,6 +91,7 @@ export async function detach(db: Database, { name }: Definition): Promise<void> 
     const rows = await generationsOf(db, name, tx)
     if (rows.every(({ generation }) => generation === 0)) {
       await db.query(forgetRules(db.schema, known.id), tx)
+      await db.query(forgetLog(db.schema, known.id), tx)
       await db.query(unregisterIndex(db.schema, name), tx)
     }
   })

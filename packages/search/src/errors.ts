@@ -6,6 +6,7 @@ import { HowdahError } from '@howdah/core'
 export type SearchErrorCode =
   | 'SEARCH_INVALID_OPTION'
   | 'SEARCH_INVALID_QUERY'
+  | 'SEARCH_INVALID_CURSOR'
   | 'SEARCH_INVALID_RULE'
   | 'SEARCH_UNKNOWN_TABLE'
   | 'SEARCH_UNKNOWN_COLUMN'

@@ -42,11 +42,18 @@ export async function maintainOnce(
 export class Maintenance {
   readonly #db: Database
   readonly #index: (fresh?: boolean) => Promise<Maintained>
+  readonly #prune: (now: boolean) => Promise<void>
   readonly #loop: Loop
 
-  constructor(db: Database, index: (fresh?: boolean) => Promise<Maintained>) {
+  /** `prune` is done where there is nothing else to do, at once or when it is time. */
+  constructor(
+    db: Database,
+    index: (fresh?: boolean) => Promise<Maintained>,
+    prune: (now: boolean) => Promise<void>,
+  ) {
     this.#db = db
     this.#index = index
+    this.#prune = prune
     this.#loop = new Loop({ interval: INTERVAL, run: () => this.#step() })
   }
 
@@ -63,7 +70,7 @@ export class Maintenance {
     const index = await this.#index(true)
     for (;;) {
       const did = await maintainOnce(this.#db, index, true)
-      if (did === undefined) return
+      if (did === undefined) return this.#prune(true)
       if (did === 'busy') await new Promise((resolve) => setTimeout(resolve, BETWEEN_STEPS))
     }
   }
@@ -71,7 +78,9 @@ export class Maintenance {
   async #step(): Promise<number | undefined> {
     try {
       const did = await maintainOnce(this.#db, await this.#index(), false)
-      return did === undefined ? undefined : BETWEEN_STEPS
+      if (did !== undefined) return BETWEEN_STEPS
+      await this.#prune(false)
+      return undefined
     } catch (error) {
       // Detached or rebuilt meanwhile; the next round looks which tables there are.
       if (!GONE.has(sqlState(error) ?? '')) throw error

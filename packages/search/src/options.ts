@@ -1,6 +1,7 @@
 import { type DatabaseSource, ident, isHowdahError } from '@howdah/core'
 import { searchError } from './errors.js'
 import { CONNECTIVES } from './filter/filter-node.js'
+import { type QueryLogOptions, type ResolvedLog, resolveLog } from './log/log-options.js'
 
 /** A table by schema and name, each taken as it is. */
 export interface TableName {
@@ -38,6 +39,12 @@ export interface SearchIndexOptions {
   readonly language?: string | TableName | undefined
   /** Takes letters with accents for those without, by the extension `unaccent`, which must be installed. @defaultValue `false` */
   readonly unaccent?: boolean | undefined
+  /**
+   * Keeps a log of what is searched for, read by `queries`: as it was typed, or hashed. Texts of queries may be personal.
+   *
+   * @defaultValue none is kept
+   */
+  readonly log?: QueryLogOptions['text'] | QueryLogOptions | undefined
 }
 
 /** A {@link SortColumn} with its order. */
@@ -59,6 +66,7 @@ export interface Definition {
   readonly sort: readonly Sorting[]
   readonly language: { readonly schema: string; readonly name: string }
   readonly unaccent: boolean
+  readonly log: ResolvedLog | undefined
 }
 
 /** The columns that are searched. */
@@ -104,6 +112,7 @@ export function resolveDefinition(name: string, options: SearchIndexOptions): De
     sort: sortings(sort, 'sort'),
     language: qualified(language, 'language', 'pg_catalog'),
     unaccent,
+    log: resolveLog(options.log),
   })
 }
 

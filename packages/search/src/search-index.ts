@@ -1,4 +1,11 @@
-import { Database, sqlState, type TransactionHandle, tracer } from '@howdah/core'
+import {
+  Database,
+  isHowdahError,
+  type MetricReader,
+  sqlState,
+  type TransactionHandle,
+  tracer,
+} from '@howdah/core'
 import {
   type AttachOptions,
   attach,
@@ -9,27 +16,40 @@ import {
 } from './attach.js'
 import { SearchRules } from './curation/search-rules.js'
 import { searchError } from './errors.js'
+import { type ExplainOptions, keyText } from './explain/explain-options.js'
+import { type Explanation, explainValues, explanationOf } from './explain/explanation.js'
 import { highlightPage } from './highlight/highlight-page.js'
+import { QueryLog } from './log/query-log.js'
+import { SearchQueries } from './log/search-queries.js'
 import { Maintenance } from './maintenance.js'
 import { migrations } from './migrations/migrations.js'
 import { fingerprint, type IndexNames, indexNames } from './names.js'
 import { attributesOf } from './native/attributes.js'
 import { type Definition, fieldsOf, resolveDefinition, type SearchIndexOptions } from './options.js'
+import { type AskPage, findPage } from './page/find-page.js'
+import type { QueryPlan } from './query/query-plan.js'
 import { QueryPlanner } from './query/query-planner.js'
+import { understood } from './query/understood.js'
 import { resolveRequest, type SearchOptions, type SearchRequest } from './search-request.js'
-import { resultOf, type SearchIndexStatus, type SearchResult } from './search-result.js'
+import { resultOf, type SearchResult } from './search-result.js'
+import type { ColumnType } from './sql/describe-table.js'
+import { type ExplainRow, explainDocument } from './sql/explain-document.js'
 import type { GenerationRow } from './sql/find-index.js'
 import { readProgress } from './sql/read-progress.js'
-import { readStatus } from './sql/read-status.js'
+import { readStats, type StatsRow } from './sql/read-stats.js'
 import { SearchStatements } from './sql/search-statements.js'
-import type { SearchRow } from './sql/searched.js'
+import { searchReader } from './stats/search-metrics.js'
+import { SearchTimes } from './stats/search-times.js'
+import { type SearchStats, statsOf } from './stats/stats.js'
 import { type Suggestion, type SuggestOptions, suggest } from './vocabulary/suggest.js'
 
 /** What this process knows of the attached index, until it finds it changed. */
 interface Attached {
+  readonly id: number
   readonly names: IndexNames
   readonly vocabulary: number
   readonly planner: QueryPlanner
+  readonly types: Readonly<Record<string, ColumnType>>
   /** Whether policies decide which rows a role sees. */
   readonly secured: boolean
   readonly statements: SearchStatements
@@ -73,6 +93,10 @@ export class SearchIndex<Row = Record<string, unknown>> {
   #attached: Promise<Attached> | undefined
   /** Synonyms, stop words, and results that are pinned or hidden. */
   readonly rules: SearchRules
+  /** What was searched for, where the option `log` has it kept. */
+  readonly queries: SearchQueries
+  readonly #log: QueryLog | undefined
+  readonly #times = new SearchTimes()
   #closed = false
 
   /**
@@ -86,10 +110,23 @@ export class SearchIndex<Row = Record<string, unknown>> {
       await this.#ready()
       return (await this.#find()).id
     })
-    this.#maintenance = new Maintenance(this.#db, async (fresh = false) => {
-      if (fresh) this.#attached = undefined
-      return this.#known()
+    const { log } = this.#definition
+    // Also once it is closed, to write what is left.
+    const known = async () => (await (this.#attached ?? this.#known())).id
+    this.#log = log && new QueryLog(this.#db, log, known)
+    this.queries = new SearchQueries(this.#db, async () => {
+      const { id } = await this.#known()
+      await this.#log?.flush()
+      return id
     })
+    this.#maintenance = new Maintenance(
+      this.#db,
+      async (fresh = false) => {
+        if (fresh) this.#attached = undefined
+        return this.#known()
+      },
+      async (now) => this.#log?.prune(now),
+    )
   }
 
   /**
@@ -137,6 +174,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
    * No query is an error; of a very long one the first 4096 characters and 400 words are read.
    *
    * @throws {@link HowdahError} SEARCH_INVALID_QUERY when an option does not fit the index or a filter its column
+   * @throws {@link HowdahError} SEARCH_INVALID_CURSOR when `after` is not `next` of the same search
    * @throws {@link HowdahError} SEARCH_NOT_ATTACHED, SEARCH_DEFINITION_CHANGED when there is no such index
    */
   search(
@@ -146,14 +184,37 @@ export class SearchIndex<Row = Record<string, unknown>> {
     return searchTracer.run(
       () => ({ target: this.#definition.name }),
       async () => {
-        if (typeof query !== 'string') {
-          throw searchError('SEARCH_INVALID_QUERY', 'The query must be a string.')
-        }
         const request = resolveRequest(this.#definition, options)
         const find = () => this.#search(query, request, options.client)
-        return await this.#again(find, options.client === undefined)
+        return await this.#times.time(
+          () => this.#again(find, options.client === undefined),
+          (result, ms) => this.#note(query, request, result, ms),
+        )
       },
     )
+  }
+
+  /**
+   * Says why a row ranks where it does, or why it is not found: the parts of its score, on one snapshot. Looks at every row that matches.
+   *
+   * @throws {@link HowdahError} SEARCH_INVALID_QUERY, SEARCH_NOT_ATTACHED, SEARCH_DEFINITION_CHANGED
+   */
+  async explain(
+    query: string,
+    key: string | number | bigint,
+    options: ExplainOptions = {},
+  ): Promise<Explanation> {
+    const request = resolveRequest(this.#definition, { ...options })
+    const text = keyText(key)
+    const explain = async () => {
+      const attached = await this.#known()
+      const plan = await this.#plan(attached, query, request, options.client)
+      const values = explainValues(plan, text, request, this.#definition)
+      const asked = explainDocument(this.#definition, attached.names, attached.types, values)
+      const [row] = await this.#db.query(asked, options.client)
+      return explanationOf(plan, text, row as ExplainRow)
+    }
+    return await this.#again(explain, options.client === undefined)
   }
 
   /**
@@ -171,33 +232,29 @@ export class SearchIndex<Row = Record<string, unknown>> {
     return this.#again(find, options.client === undefined)
   }
 
-  /** Tells how many rows are indexed, which only in part, and what went wrong. */
-  async status(): Promise<SearchIndexStatus> {
+  /** Tells how the index stands: rows and sizes, which rows are indexed only in part, what went wrong, and what searches of this process took. */
+  async stats(): Promise<SearchStats> {
     const { schema } = this.#db
     const read = async () => {
       await this.#ready()
       const { id, generation, filled } = await this.#find()
       const names = indexNames(schema, id, generation)
-      const [row] = await this.#db.query(readStatus(schema, id, names))
+      const [row] = await this.#db.query(readStats(schema, id, generation, names))
       const [progress] = filled ? [] : await this.#db.query(readProgress(schema, id, generation))
-      return { row, progress }
+      return statsOf(row as StatsRow, progress, this.#times.stats(), this.#log?.stats())
     }
-    const { row, progress } = await this.#again(read, true)
-    const { documents = '0', hot = '0', segments = 0, partial = [], errors = [] } = row ?? {}
-    return {
-      documents: Number(documents),
-      hot: Number(hot),
-      segments,
-      filling: progress && { filled: Number(progress.filled), rows: Number(progress.rows) },
-      partial,
-      errors: errors.map((error) => ({ ...error, at: new Date(error.at) })),
-    }
+    return await this.#again(read, true)
   }
 
-  /** Refuses further calls. The index and the pool stay. */
+  /** What `metrics()` of `@howdah/core/metrics` reads. */
+  get metricReader(): MetricReader {
+    return searchReader(this.#definition.name, () => this.stats())
+  }
+
+  /** Refuses further calls, and writes what is left of the query log. The index and the pool stay. */
   async close(): Promise<void> {
     this.#closed = true
-    await this.#maintenance.stop()
+    await Promise.all([this.#maintenance.stop(), this.#log?.close()])
   }
 
   /** Closes at the end of an `await using` block. */
@@ -211,20 +268,45 @@ export class SearchIndex<Row = Record<string, unknown>> {
     client: TransactionHandle | undefined,
   ): Promise<SearchResult<Row>> {
     const attached = await this.#known()
-    const { planner, secured } = attached
-    const { mode, prefix, highlight } = request
-    // The words of rows that a policy hides are not for everybody.
-    const fuzzy = request.fuzzy && !secured
-    const plan = await planner.plan(query, { mode, fuzzy, prefix, tenant: '', client })
-    const asked = attached.statements.search(plan, request)
-    const [row] = await this.#db.query(asked, client)
-    const { hits, ...found } = resultOf<Row>(row as SearchRow, request)
-    const { corrections, didYouMean } = plan
-    if (highlight === undefined) return { ...found, hits, corrections, didYouMean }
+    const { planner, statements } = attached
+    const { highlight } = request
+    const plan = await this.#plan(attached, query, request, client)
+    const ask: AskPage = async (start) => {
+      const [row] = await this.#db.query(statements.search(plan, request, start), client)
+      return row
+    }
+    const { row, next } = await findPage(this.#definition, query, request, ask)
+    const { hits, ...found } = { ...resultOf<Row>(row, request), next }
+    const { didYouMean } = plan
+    const answer = { ...found, understood: understood(plan), didYouMean }
+    if (highlight === undefined) return { ...answer, hits }
     const page = hits.map((hit) => hit.row as Record<string, unknown>)
     const shown = await highlightPage(page, plan, highlight, planner.lexemes, client)
     const marked = hits.map((hit, at) => ({ ...hit, highlights: shown[at] ?? {} }))
-    return { ...found, hits: marked, corrections, didYouMean }
+    return { ...answer, hits: marked }
+  }
+
+  /** Notes what was asked for: neither further pages nor a list of everything. */
+  #note(query: string, request: SearchRequest, result: SearchResult<Row>, ms: number): void {
+    const first = request.after === undefined && request.offset === 0
+    if (this.#log === undefined || !first || !/[\p{L}\p{N}]/u.test(query)) return
+    const { total: hits, didYouMean } = result
+    this.#log.note({ query, hits, ms, corrected: didYouMean !== undefined, tenant: '' })
+  }
+
+  #plan(
+    { planner, secured }: Attached,
+    query: string,
+    request: SearchRequest,
+    client: TransactionHandle | undefined,
+  ): Promise<QueryPlan> {
+    if (typeof query !== 'string') {
+      throw searchError('SEARCH_INVALID_QUERY', 'The query must be a string.')
+    }
+    const { mode, prefix } = request
+    // The words of rows that a policy hides are not for everybody.
+    const fuzzy = request.fuzzy && !secured
+    return planner.plan(query, { mode, fuzzy, prefix, tenant: '', client })
   }
 
   async #change(change: () => Promise<void>): Promise<void> {
@@ -284,7 +366,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
       attributes: attributesOf(this.#definition, columns),
       secured,
     })
-    return { names, vocabulary, planner, secured, statements }
+    return { id, names, vocabulary, planner, types: columns, secured, statements }
   }
 
   /** Runs a read; once more when another process has meanwhile rebuilt the index. */
@@ -292,6 +374,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
     try {
       return await read()
     } catch (error) {
+      if (isHowdahError(error) && error.code.startsWith('SEARCH_')) throw error
       const state = sqlState(error)
       if (state !== undefined && GONE.has(state)) {
         this.#attached = undefined

@@ -21,6 +21,8 @@ export interface SearchOptions {
   readonly limit?: number | undefined
   /** Hits to pass over. @defaultValue `0` */
   readonly offset?: number | undefined
+  /** `next` of a page, to find the one after it with the same query, filters and sort. */
+  readonly after?: string | undefined
   /** Whether a row must have all of the query's words, or any of them. @defaultValue `'any'` */
   readonly mode?: QueryMode | undefined
   /**
@@ -49,6 +51,7 @@ export interface SearchRequest {
   readonly filters: readonly FilterEntry[]
   readonly limit: number
   readonly offset: number
+  readonly after: string | undefined
   readonly sort: readonly Sorting[] | undefined
   readonly fuzzy: boolean
   readonly prefix: boolean
@@ -71,7 +74,10 @@ export function resolveRequest(definition: Definition, options: SearchOptions): 
     minimumMatch = 1,
     sort,
   } = options
-  const { fuzzy = true, prefix = false, highlight } = options
+  const { fuzzy = true, prefix = false, highlight, after } = options
+  if (after !== undefined && (typeof after !== 'string' || offset !== 0)) {
+    throw invalid('after must be `next` of the page before, and goes without offset.')
+  }
   if (mode !== 'any' && mode !== 'all') throw invalid("mode must be 'any' or 'all'.")
   if (typeof fuzzy !== 'boolean' || typeof prefix !== 'boolean') {
     throw invalid('fuzzy and prefix must be true or false.')
@@ -87,6 +93,7 @@ export function resolveRequest(definition: Definition, options: SearchOptions): 
     filters: new FilterReader(definition.filters).entries(filters),
     limit: whole(limit, 'limit', MAX_LIMIT),
     offset: whole(offset, 'offset', MAX_OFFSET),
+    after,
     sort: sort === undefined ? undefined : sorted(sort, definition),
   }
 }

@@ -1,6 +1,5 @@
-import type { FillProgress } from './attach.js'
 import type { FacetRange } from './facet/facet-request.js'
-import type { Correction } from './query/query-plan.js'
+import type { Understood } from './query/understood.js'
 import type { SearchRequest } from './search-request.js'
 import type { SearchRow } from './sql/searched.js'
 
@@ -28,26 +27,14 @@ export interface SearchResult<Row> {
   /** How many rows match, on all pages together. */
   readonly total: number
   readonly hits: readonly SearchHit<Row>[]
+  /** The `after` of the next page; undefined on the last one. */
+  readonly next: string | undefined
   /** For each facet that was asked for its values, the most frequent first, at most 100; or its ranges, as they were given. */
   readonly facets: Readonly<Record<string, readonly FacetCount[]>>
-  /** Words that no row has, or hardly one, with the words that were searched besides. */
-  readonly corrections: readonly Correction[]
+  /** What was searched besides what was typed: corrections of it, synonyms, and completions of beginnings. */
+  readonly understood: readonly Understood[]
   /** The query with its corrections put in; undefined where there are none. */
   readonly didYouMean: string | undefined
-}
-
-/** How an index stands. */
-export interface SearchIndexStatus {
-  readonly documents: number
-  /** Those among them that are not in a segment yet, and versions that are no more; searches look at each. */
-  readonly hot: number
-  readonly segments: number
-  /** How far the rows that were there before the index have come; undefined once all are in. */
-  readonly filling: FillProgress | undefined
-  /** Rows of which only the beginning is indexed, and why: the first 100. */
-  readonly partial: readonly { readonly key: string; readonly problem: string }[]
-  /** Writes the index could not follow, so that it needs `rebuild()`: the first 100. */
-  readonly errors: readonly { readonly at: Date; readonly code: string; readonly message: string }[]
 }
 
 /** What a row of the database says of a search. */

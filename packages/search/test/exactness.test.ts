@@ -193,7 +193,7 @@ test('the top k is that of brute force, whatever was written and while another p
     ),
     { numRuns: 3, endOnFailure: true },
   )
-  expect((await index.status()).errors).toEqual([])
+  expect((await index.stats()).errors).toEqual([])
 }, 60_000)
 
 test('a reader stays in its snapshot while others write and segments come and go', async () => {

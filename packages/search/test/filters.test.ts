@@ -230,5 +230,5 @@ test('they stay so through writes, rollbacks and maintenance', async () => {
     await index.maintain()
     await compareSome(model, 8)
   }
-  expect((await index.status()).errors).toEqual([])
+  expect((await index.stats()).errors).toEqual([])
 }, 120_000)

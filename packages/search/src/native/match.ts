@@ -103,10 +103,10 @@ begin
   with found as materialized (
     select m.key, m.score from ${names.functions.match}(${NAMES}, cut, chosen) m
   ), best as (
-    select f.key, f.score from found f order by f.score desc, f.key limit k
+    select f.key, f.score from found f order by f.score desc, f.key collate "C" limit k
   )
-  select (select array_agg(b.key order by b.score desc, b.key) from best b),
-    (select array_agg(b.score order by b.score desc, b.key) from best b),
+  select (select array_agg(b.key order by b.score desc, b.key collate "C") from best b),
+    (select array_agg(b.score order by b.score desc, b.key collate "C") from best b),
     (select count(*) from found)
   into keys, scores, total;
 end`

@@ -1,5 +1,11 @@
 import { groupQuery, type LabelsOf, unwantedQuery, wantedQuery } from '../query/plan-query.js'
-import { type Group, type QueryPlan, type Term, termQuery } from '../query/query-plan.js'
+import {
+  type Alternative,
+  type Group,
+  type QueryPlan,
+  type Term,
+  termQuery,
+} from '../query/query-plan.js'
 
 /** Words that the bit planes are added up for; a query with more is answered from the documents that have any of them. */
 const MAX_WORDS = 64
@@ -104,10 +110,24 @@ export function excludedQuery(plan: QueryPlan, labelsOf: LabelsOf): NativeQuery 
   }
 }
 
-interface RankedWord {
+/** A word to rank by. */
+export interface RankedWord {
   readonly lexeme: string
   readonly unit: number
   readonly weight: number
+  /** What it is searched for; the first, where several have it. */
+  readonly alternative: Alternative
+}
+
+/** The words of a plan in the order of `terms`. */
+export function rankedWords({ branches }: QueryPlan): RankedWord[] {
+  const groups = branches.flat()
+  return wordsOf(groups, numbered(groups))
+}
+
+/** The groups of a plan in the order of `stars`. */
+export function rankedBeginnings({ branches }: QueryPlan): Group[] {
+  return branches.flat().filter(isBeginning)
 }
 
 /** Numbers groups; those that ask for the same have one number. */
@@ -133,10 +153,11 @@ function wordsOf(groups: readonly Group[], unitOf: ReadonlyMap<Group, number>): 
   for (const group of groups) {
     if (isBeginning(group)) continue
     const unit = unitOf.get(group) ?? 0
-    for (const { term, weight } of group.alternatives) {
-      for (const lexeme of lexemesOf(term)) {
+    for (const alternative of group.alternatives) {
+      for (const lexeme of lexemesOf(alternative.term)) {
         const key = `${unit} ${lexeme}`
-        words.set(key, { lexeme, unit, weight: weight + (words.get(key)?.weight ?? 0) })
+        const known = words.get(key) ?? { lexeme, unit, weight: 0, alternative }
+        words.set(key, { ...known, weight: known.weight + alternative.weight })
       }
     }
   }

@@ -19,7 +19,7 @@ import {
   type QueryMode,
 } from './compile-query.js'
 import { parseQuery } from './parse-query.js'
-import type { Correction, QueryPlan } from './query-plan.js'
+import type { QueryPlan } from './query-plan.js'
 import type { Clause, QueryTree } from './query-tree.js'
 
 /** Words that stand for a beginning: the most frequent ones. */
@@ -86,7 +86,7 @@ export class QueryPlanner {
       pinned: rules.pinned(tree.text),
       hidden: rules.hidden(tree.text),
       blank: tree.branches.length === 0,
-      ...understood(tree, all),
+      didYouMean: meant(tree, all),
     }
   }
 
@@ -176,28 +176,22 @@ function findings(asked: Asked, row: LookUpRow): Omit<Findings, 'analyses'> {
   return { completions, corrections: corrected }
 }
 
-function understood(
+/** The query with its corrections put in. */
+function meant(
   { text, branches }: QueryTree,
   { corrections: found }: Findings,
-): { corrections: Correction[]; didYouMean: string | undefined } {
+): string | undefined {
   const mistyped = branches
     .flat()
     .filter((clause) => clause.kind === 'word' && found.has(clause.text))
-  if (mistyped.length === 0) return { corrections: [], didYouMean: undefined }
-  const all = [...new Set(mistyped.map((clause) => clause.text))]
-  let meant = ''
+  if (mistyped.length === 0) return undefined
+  let corrected = ''
   let from = 0
   for (const clause of mistyped) {
-    meant += text.slice(from, clause.at) + (found.get(clause.text)?.[0]?.word ?? clause.text)
+    corrected += text.slice(from, clause.at) + (found.get(clause.text)?.[0]?.word ?? clause.text)
     from = clause.at + clause.text.length
   }
-  return {
-    corrections: all.map((typed) => ({
-      typed,
-      corrected: found.get(typed)?.map(({ word }) => word) ?? [],
-    })),
-    didYouMean: (meant + text.slice(from)).trim(),
-  }
+  return (corrected + text.slice(from)).trim()
 }
 
 function textsOf(clauses: readonly Clause[]): string[] {

@@ -5,23 +5,24 @@ import { tableOf } from '../names.js'
 import { lengthOfValue, MAX_VALUE, sameValue } from '../native/attributes.js'
 import { MAX_FACET_VALUES } from '../native/count.js'
 import { excludedQuery, nativeQuery } from '../native/native-query.js'
-import type { LabelsOf } from '../query/plan-query.js'
+import { comesAfter, positionFrom, type SortLevel, sortTexts, unchanged } from '../page/after.js'
 import type { QueryPlan } from '../query/query-plan.js'
 import type { SearchRequest } from '../search-request.js'
 import type { ColumnType } from './describe-table.js'
 import type { Parameters } from './parameters.js'
-import { queryParameters, type Searched } from './searched.js'
+import { labelsIn, lastHit, type PageStart, queryParameters, type Searched } from './searched.js'
 
 /** Looks at every row that matches, live and under the rights of the caller. */
 export function searchRows(
   searched: Searched,
   plan: QueryPlan,
-  labelsOf: LabelsOf,
   request: SearchRequest,
+  { offset, position }: PageStart,
   parameters: Parameters,
 ): string {
   const { definition, names, types } = searched
-  const { facets, filters, limit, offset, minimumMatch } = request
+  const { facets, filters, limit, minimumMatch } = request
+  const labelsOf = labelsIn(definition)
   const ranked = !plan.blank
   const sort = request.sort ?? (ranked ? [] : definition.sort)
   const { add } = parameters
@@ -29,6 +30,7 @@ export function searchRows(
   const asked = queryParameters(query, parameters)
   const pinned = `${add(plan.pinned)}::text[]`
   const hidden = `${add(plan.hidden)}::text[]`
+  const [most, passed] = [add(limit), add(position === undefined ? offset : 0)]
   const table = tableOf(definition)
   const key = `t.${ident(definition.key)}`
   const keyType = (types[definition.key] as ColumnType).type
@@ -45,12 +47,26 @@ export function searchRows(
       'true',
       ...own.flatMap(({ column }, at) => (column === facet?.column ? [] : [`own_${at}`])),
     ].join(' and ')
+  const pin = (key: string) => `array_position(${pinned}, ${key} collate "default")`
+  const levels: SortLevel[] = [
+    { column: pin('key'), value: `(select ${pin('o.key')} from position o)`, order: 'asc' },
+    ...sort.map(({ order }, at) => ({
+      column: `sort_${at}`,
+      value: `(select o.sort_${at} from position o)`,
+      order,
+    })),
+  ]
+  if (sort.length === 0) {
+    const value = `(select coalesce((select m.score from matched m where m.key = ${unchanged(definition, types)}), o.score) from position o)`
+    levels.push({ column: 'score', value, order: 'desc' })
+  }
   const order = [
-    `array_position(${pinned}, key collate "default")`,
-    ...sort.map(({ order }, at) => `sort_${at} ${order} nulls last`),
-    ...(sort.length === 0 ? ['score desc'] : []),
-    'key',
+    ...levels.map(({ column, order }) => `${column} ${order} nulls last`),
+    'key collate "C"',
   ].join(', ')
+  const sortTypes = sort.map(({ column }) => types[column] as ColumnType)
+  const read = position && `, ${positionFrom(add(JSON.stringify(position)), sortTypes)}`
+  const after = position && ` and ${comesAfter(levels, '(select o.key from position o)')}`
   const from = ranked
     ? `(
         select key, score from found
@@ -78,15 +94,19 @@ export function searchRows(
         ${columns.map((column) => `, ${column}`).join('')}
       from ${from}
       where ${conditions.join('\n        and ')}
-    ), page as materialized (
-      select key, score, row_number() over (order by ${order}) as place
-      from matched where ${allowed()} order by ${order} limit ${add(limit)}::int offset ${add(offset)}::int
+    )${read ?? ''}, page as materialized (
+      select key, score${sort.map((_, at) => `, sort_${at}`).join('')},
+        row_number() over (order by ${order}) as place, count(*) over () as rest
+      from matched where ${allowed()}${after ?? ''} order by ${order} limit ${most}::int offset ${passed}::int
     )
     select (select count(*)::text from matched where ${allowed()}) as total,
       (select coalesce(json_agg(json_build_object(
           'key', p.key, 'score', p.score, 'row', to_jsonb(t)) order by p.place), '[]')
        from page p join ${table} t on ${key} = p.key::${keyType}) as hits,
-      json_build_array(${counts.join(', ')}) as facets`
+      json_build_array(${counts.join(', ')}) as facets,
+      (select coalesce(max(p.rest) > ${most}::int + ${passed}::int, false) from page p) as more,
+      ${lastHit(searched, sortTexts(sort, types, 'p'))} as last,
+      false as short`
 }
 
 function counted(

@@ -9,7 +9,14 @@ import { Parameters } from './parameters.js'
 import { searchListing } from './search-listing.js'
 import { searchRows } from './search-rows.js'
 import { searchTop } from './search-top.js'
-import type { FacetProgram, Masked, Searched, SearchRow } from './searched.js'
+import {
+  type FacetProgram,
+  labelsIn,
+  type Masked,
+  type PageStart,
+  type Searched,
+  type SearchRow,
+} from './searched.js'
 
 /** Texts that are prepared. Filters can be nested in any way, and each way that has to be looked at row by row is another text. */
 const MAX_PREPARED = 64
@@ -22,31 +29,34 @@ export class SearchStatements {
 
   constructor(searched: Searched) {
     this.#searched = searched
-    const { classes } = searched.definition
-    this.#labelsOf = (field) =>
-      'ABCD'.charAt(classes.findIndex(({ columns }) => columns.includes(field)))
+    this.#labelsOf = labelsIn(searched.definition)
   }
 
   /** The way that looks at the fewest rows of those that are exact for what was asked. */
-  search(plan: QueryPlan, request: SearchRequest): Statement<SearchRow> {
+  search(plan: QueryPlan, request: SearchRequest, start: PageStart): Statement<SearchRow> {
     const parameters = new Parameters()
-    const text = this.#render(plan, request, parameters)
+    const text = this.#render(plan, request, start, parameters)
     return { name: this.#nameOf(text), text, values: parameters.values }
   }
 
-  #render(plan: QueryPlan, request: SearchRequest, parameters: Parameters): string {
+  #render(
+    plan: QueryPlan,
+    request: SearchRequest,
+    start: PageStart,
+    parameters: Parameters,
+  ): string {
     const searched = this.#searched
     const { minimumMatch, sort } = request
     const curated = plan.pinned.length > 0 || plan.hidden.length > 0
     const masked = searched.secured || curated ? undefined : this.#masks(plan, request)
     if (masked !== undefined && !plan.blank && (sort === undefined || sort.length === 0)) {
       const query = nativeQuery(withoutExcludedWords(plan), minimumMatch, this.#labelsOf)
-      return searchTop(searched, query, masked, request, parameters)
+      return searchTop(searched, query, masked, request.limit, start, parameters)
     }
     if (masked !== undefined && plan.blank && plan.excluded.length === 0) {
-      return searchListing(searched, masked, request, parameters)
+      return searchListing(searched, masked, request, start, parameters)
     }
-    return searchRows(searched, plan, this.#labelsOf, request, parameters)
+    return searchRows(searched, plan, request, start, parameters)
   }
 
   /** The filter and the facets as masks; undefined where these cannot say it all. */

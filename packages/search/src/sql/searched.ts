@@ -1,8 +1,12 @@
+import { ident } from '@howdah/core'
 import type { FilterProgram } from '../filter/filter-program.js'
-import type { IndexNames } from '../names.js'
+import { type IndexNames, tableOf } from '../names.js'
 import type { Attribute } from '../native/attributes.js'
 import type { NativeQuery } from '../native/native-query.js'
 import type { Definition } from '../options.js'
+import { digestOf } from '../page/after.js'
+import type { Position } from '../page/cursor.js'
+import type { LabelsOf } from '../query/plan-query.js'
 import type { ColumnType } from './describe-table.js'
 import type { Parameters } from './parameters.js'
 
@@ -22,6 +26,20 @@ export interface SearchRow {
   readonly hits: { key: string; score: number; row: Record<string, unknown> }[]
   /** In the order in which they were asked for: values with counts, or for each range a count. */
   readonly facets: (readonly unknown[])[]
+  /** Whether there are hits after the page. */
+  readonly more: boolean
+  /** The last hit; null where there is none. */
+  readonly last: Omit<Position, 'passed'> | null
+  /** Whether more than was looked at is needed to know the page. */
+  readonly short: boolean
+}
+
+/** Where a page begins. */
+export interface PageStart {
+  /** Hits to pass over; with a position, how many more than a page to look at where only the best are. */
+  readonly offset: number
+  /** The hit that it comes after. */
+  readonly position: Position | undefined
 }
 
 /** A facet as the functions of a generation take it; `filter` is there where it is not the one for all. */
@@ -36,6 +54,20 @@ export interface FacetProgram {
 export interface Masked {
   readonly filter: FilterProgram | null
   readonly facets: readonly FacetProgram[]
+}
+
+/** Tells by which weight of a `tsvector` a field is told from others. */
+export function labelsIn({ classes }: Definition): LabelsOf {
+  return (field) => 'ABCD'.charAt(classes.findIndex(({ columns }) => columns.includes(field)))
+}
+
+/** The last hit of `page`, as a position is made of it. */
+export function lastHit({ definition, types }: Searched, sorts: readonly string[]): string {
+  const keyType = (types[definition.key] as ColumnType).type
+  return `(select json_build_object('key', p.key, 'score', p.score, 'digest', ${digestOf('t')},
+          'sorts', json_build_array(${sorts.join(', ')}))
+       from page p join ${tableOf(definition)} t on t.${ident(definition.key)} = p.key::${keyType}
+       order by p.place desc limit 1)`
 }
 
 /** The parameters of a query, as the functions of a generation take them. */
