@@ -27,6 +27,7 @@ const FUNCTIONS = [
   'find',
   'match',
   'search',
+  'ask',
 ] as const
 
 /** What one generation of an index is made of: each by its qualified, quoted name. */

@@ -1,3 +1,4 @@
+import { askFunction } from './ask.js'
 import { fillFunction } from './fill.js'
 import { findFunction } from './find.js'
 import type { Generation } from './generation.js'
@@ -20,6 +21,7 @@ export function createGeneration(generation: Generation): string[] {
     findFunction(generation),
     matchFunction(generation),
     searchFunction(generation),
+    askFunction(generation),
     ...createTriggers(generation),
   ]
 }
