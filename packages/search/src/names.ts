@@ -34,6 +34,7 @@ const FUNCTIONS = [
   'search',
   'matched',
   'count',
+  'ask',
 ] as const
 
 /** What one generation of an index is made of: each by its qualified, quoted name. */

@@ -1,5 +1,6 @@
-import { describeView, type Migration } from '@howdah/core'
+import { describeFunctions, describeView, type Migration } from '@howdah/core'
 import { figuresFunction } from './functions/figures.js'
+import { ABOUT_SEARCH, queryFunctions } from './functions/query.js'
 
 /**
  * For those who look after a search: the log of its queries, a row a search, and `search_stats`, a plain view, so that who may read it needs no right to the
@@ -22,9 +23,16 @@ export const operations: Migration = {
     `create index search_query_log_at on ${s}.search_query_log (index_id, at)`,
     figuresFunction(s),
     statsView(s),
+    ...queryFunctions(s),
+    ...describeFunctions(s, ABOUT_SEARCH),
     ...describeView(`${s}.search_stats`, 'How each search index stands: a row an index.', COLUMNS),
   ],
   down: (s) => [
+    `drop function ${s}.search(text, text, int, int, text)`,
+    `drop function ${s}.search_normal(text)`,
+    `drop function ${s}.search_phrase(tsvector, text)`,
+    `drop function ${s}.search_steps(tsvector)`,
+    `drop function ${s}.search_parse(text, text[])`,
     `drop view ${s}.search_stats`,
     `drop function ${s}.search_figures(int, int)`,
     `drop table ${s}.search_query_log`,

@@ -1,3 +1,4 @@
+import { askFunction } from './ask.js'
 import { countFunction, matchedFunction } from './count.js'
 import { documentFunction } from './documents.js'
 import { fillFunction } from './fill.js'
@@ -29,6 +30,7 @@ export function createGeneration(generation: Generation): string[] {
     searchFunction(generation),
     matchedFunction(generation),
     countFunction(generation),
+    askFunction(generation),
     ...createTriggers(generation),
   ]
 }

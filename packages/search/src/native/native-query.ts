@@ -8,7 +8,7 @@ import {
 } from '../query/query-plan.js'
 
 /** Words that the bit planes are added up for; a query with more is answered from the documents that have any of them. */
-const MAX_WORDS = 64
+export const MAX_WORDS = 64
 
 /** A plan as the functions of a generation take it. `tsquery`s are text, in which lexemes are quoted. */
 export interface NativeQuery {

@@ -23,7 +23,7 @@ import type { QueryPlan } from './query-plan.js'
 import type { Clause, QueryTree } from './query-tree.js'
 
 /** Words that stand for a beginning: the most frequent ones. */
-const COMPLETIONS = 30
+export const COMPLETIONS = 30
 /** Words of a query that are looked up in the vocabulary: a hostile one would have hundreds that cost most. */
 const LOOKED_UP = 128
 
