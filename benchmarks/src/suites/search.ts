@@ -2,7 +2,8 @@ import { SearchIndex } from '@howdah/search'
 import type { Pool } from 'pg'
 import { percentile } from '../measure/statistics.js'
 import type { Context, Measure, RunContender, Scenario, Suite } from '../suite.js'
-import { corpus, type SyntheticDocument } from './search-corpus.js'
+import { type Corpus, corpus, type SyntheticDocument } from './search-corpus.js'
+import { facets } from './search-facets.js'
 import { KINDS, type Kind, queries } from './search-queries.js'
 
 const LOADED_AT_ONCE = 2000
@@ -22,6 +23,7 @@ interface Prepared {
   readonly index: SearchIndex
   readonly byKind: Readonly<Record<Kind, string[][]>>
   readonly bytes: number
+  readonly made: Corpus
 }
 
 let prepared: Prepared | undefined
@@ -32,7 +34,7 @@ export const search: Suite = {
   async setup(context) {
     const documents = context.quick ? 100_000 : 1_000_000
     prepared = await prepare(context, documents, context.quick ? 2 : 3)
-    const { pool, index, byKind } = prepared
+    const { pool, index, byKind, made } = prepared
     const scenarios = KINDS.map((kind): Scenario => {
       const asked = byKind[kind]
       return {
@@ -44,7 +46,7 @@ export const search: Suite = {
         peers: [asking('GIN, ts_rank', asked, (words) => rankTop(pool, words))],
       }
     })
-    return [...scenarios, inserts(pool)]
+    return [...scenarios, inserts(pool), await facets(context, made, documents)]
   },
   async measures(): Promise<Measure[]> {
     const { index, byKind, bytes } = prepared as Prepared
@@ -100,7 +102,7 @@ async function prepare(context: Context, count: number, each: number): Promise<P
   for (const name of ['plain', 'ranked']) await pool.query(`vacuum analyze ${name}`)
   const added = (await ours(pool)).reduce((sum, { bytes }) => sum + Number(bytes), 0)
   const bytes = added / ((await sizeOf(pool, 'ranked')) - (await sizeOf(pool, 'plain')))
-  return { pool, index, byKind: queries(made, count, each), bytes }
+  return { pool, index, byKind: queries(made, count, each), bytes, made }
 }
 
 async function ours(pool: Pool): Promise<{ name: string; bytes: string }[]> {

@@ -1,6 +1,6 @@
 /**
  * Counting what matches without looking at it: a facet's value in so many rows, by the bits that its posting has in common with the mask of what
- * matches. What is in no segment is told row by row.
+ * matches. What is in no segment is counted row by row.
  */
 import { literal } from '@howdah/core'
 import { enough } from './find.js'
@@ -10,7 +10,7 @@ import { living, livingVariables, PLANS } from './score.js'
 
 /** Most values of a facet that are told. */
 export const MAX_FACET_VALUES = 100
-/** Values of a column that are told at once; of more, those that the fewest rows can have are perhaps passed over. */
+/** Values of a column that are counted at once; of more, those that the fewest rows can have are perhaps passed over. */
 const AT_ONCE = 1000
 
 /** What matches a query, whatever is filtered: the masks of the segments, and the numbers of documents that are in none. */
@@ -168,7 +168,7 @@ begin
           from (
             select u.term, sum(u.n)::bigint as n
             from (
-              select p.term, case when p.slots is null then bit_count(p.plane_1 & s.mask)
+              select p.term, case when p.slots is null then bit_count(p.held & s.mask)
                 else (select count(*) from unnest(p.slots) slot where get_bit(s.mask, (slot - s.base)::int) = 1) end as n
               from (
                 select s.* from unnest(segments, bases, masks) s(segment, base, mask) where s.mask is not null offset 0

@@ -38,7 +38,7 @@ export const LEVELS = 31
 export const FINE = 32
 /** A word that is in every so manieth document of a segment, or more, has planes there. */
 export const DENSE = 24
-/** The same for words of values, which have one plane instead of five, are counted by it, and cut others. */
+/** The same for words of values, which have one plane, without levels. */
 export const DENSE_VALUE = 256
 /** Rows of a small segment that a value must have at least to have a plane there. */
 export const FEW = 16

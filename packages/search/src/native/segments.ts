@@ -15,7 +15,7 @@ import {
 } from './generation.js'
 
 const SLOTS = 'segment, term, n, slots, levels'
-const COLUMNS = `${SLOTS}, ${eachPlane((plane) => `plane_${plane}`)}`
+const COLUMNS = `${SLOTS}, ${eachPlane((plane) => `plane_${plane}`)}, held`
 
 /** The mean length of a document as it is now; of none, 1. */
 export function meanLength({ names }: Pick<Generation, 'names'>, cleared: string): string {
@@ -31,6 +31,13 @@ export function segmentFunction(generation: Generation): string {
   const { definition, names } = generation
   const sparse = `n < case when ${isValueWord('term')} then greatest(slots / ${DENSE_VALUE}, ${FEW}) else slots / ${DENSE} end`
   const bit = (plane: number) => `(level + ${FINE - 1}) / ${FINE} & ${1 << (plane - 1)}`
+  const planeOf = (condition: string) =>
+    `case slots ${[SMALLEST, BULK]
+      .map(
+        (size) => `when ${size} then ${generation.schema}.search_plane_${size}(at, 1)
+        filter (where slots = ${size} and ${condition})`,
+      )
+      .join(' ')} end`
   const body = `
 declare
   own int;
@@ -49,19 +56,13 @@ begin
   ), counted as materialized (select term, count(*)::int as n from lexeme group by term)
   insert into ${names.posting} (${COLUMNS})
   select own, term, count(*), array_agg((first + at)::int order by at), array_agg(level order by at),
-    ${eachPlane(() => 'null::varbit')}
+    ${eachPlane(() => 'null::varbit')}, null::varbit
   from lexeme where term in (select term from counted where ${sparse})
   group by term
   union all
   select own, term, count(*), null, null, ${eachPlane(
-    (plane) =>
-      `case ${plane > 1 ? `when ${isValueWord('term')} then null` : ''} ${[SMALLEST, BULK]
-        .map(
-          (size) => `when slots = ${size} then ${generation.schema}.search_plane_${size}(at, 1)
-        filter (where slots = ${size} and ${bit(plane)} <> 0)`,
-        )
-        .join(' ')} end`,
-  )}
+    (plane) => `case when not ${isValueWord('term')} then ${planeOf(`${bit(plane)} <> 0`)} end`,
+  )}, case when ${isValueWord('term')} then ${planeOf('true')} end
   from lexeme where term in (select term from counted where not ${sparse})
   group by term;
 end`
@@ -87,6 +88,10 @@ export function mergeFunction(generation: Generation): string {
               filter (where (level + ${FINE - 1}) / ${FINE} & ${1 << (plane - 1)} <> 0)
             from unnest(p.slots, p.levels) u(slot, level))`,
     ).join(' ')
+  const joined = (bits: string, plane: number, which: string) =>
+    `${schema}.search_concat(coalesce(${bits},
+      case when p.slots is not null then case length(part.zero) ${converted(plane)} end end,
+      part.zero) order by part.at) filter (where ${which})`
   const body = `
 declare
   target record;
@@ -127,14 +132,12 @@ begin
   select target.segment, w.term, w.n,
     ${schema}.search_concat(p.slots order by array_position(pieces, p.segment)),
     ${schema}.search_concat(p.levels order by array_position(pieces, p.segment)),
-    ${eachPlane(() => 'null::varbit')}
+    ${eachPlane(() => 'null::varbit')}, null::varbit
   from word w join part p on p.term = w.term where not w.dense group by w.term, w.n
   union all
-  select target.segment, w.term, w.n, null, null, ${eachPlane(
-    (plane) => `${schema}.search_concat(coalesce(p.plane_${plane},
-      case when p.slots is not null then case length(part.zero) ${converted(plane)} end end,
-      part.zero) order by part.at)${plane > 1 ? ` filter (where not ${isValueWord('w.term')})` : ''}`,
-  )}
+  select target.segment, w.term, w.n, null, null,
+    ${eachPlane((plane) => joined(`p.plane_${plane}`, plane, `not ${isValueWord('w.term')}`))},
+    ${joined('p.held', 1, isValueWord('w.term'))}
   from word w
   cross join unnest(pieces, starts, blanks) with ordinality part(segment, base, zero, at)
   left join part p on p.segment = part.segment and p.term = w.term
