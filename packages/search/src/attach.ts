@@ -17,7 +17,12 @@ import { maintenanceLock } from './native/maintain.js'
 import { dropGeneration } from './native/tables.js'
 import { dropTriggers } from './native/triggers.js'
 import type { Definition } from './options.js'
-import { type ColumnType, describeTable, type TableRow } from './sql/describe-table.js'
+import {
+  type ColumnType,
+  comparedType,
+  describeTable,
+  type TableRow,
+} from './sql/describe-table.js'
 import { fillSome } from './sql/engine-calls.js'
 import { findIndex, type GenerationRow } from './sql/find-index.js'
 import { findLanguage } from './sql/find-language.js'
@@ -115,7 +120,7 @@ async function open(db: Database, definition: Definition, rebuild: boolean, tx: 
   if (live === undefined) await db.query(publishGeneration(db.schema, id, generation), tx)
   await tx.query({ text: `set local lock_timeout = '${LOCK_TIMEOUT}'` })
   const names = indexNames(db.schema, id, generation)
-  const keyType = (table.columns[definition.key] as ColumnType).type
+  const keyType = comparedType(table.columns[definition.key] as ColumnType)
   const { schema } = db
   const { language } = table
   const whole = { schema, id, generation, vocabulary, definition, language, names, keyType }

@@ -117,14 +117,18 @@ function hotPart(generation: Generation): string {
     coalesce(max(h.matching), 0)
   into hot_keys, hot_scores, hot_count
   from (
-    select d.key, ${score(generation, 'd')} as score, count(*) over () as matching
+    select s.key, s.score, s.matching
     from (
-      select ${scored('h')} from ${names.hot} h
-      where h.document @@ ${any} and ${enough('h.document')} and ${living(generation, 'h')}
-      offset 0
-    ) d
+      select d.key, ${score(generation, 'd')} as score, count(*) over () as matching
+      from (
+        select ${scored('h')} from ${names.hot} h
+        where h.document @@ ${any} and ${enough('h.document')} and ${living(generation, 'h')}
+        offset 0
+      ) d
+      order by 2 desc, 1 offset 0
+    ) s
     cross join lateral (
-      select from ${tableOf(definition)} live where live.${ident(definition.key)} = d.key::${keyType} limit 1) live
+      select from ${tableOf(definition)} live where live.${ident(definition.key)} = s.key::${keyType} limit 1) live
     order by 2 desc, 1 limit greatest(k, 1)
   ) h;
   select count(*) into gone_count from ${takenDocuments(generation)}

@@ -12,7 +12,7 @@ export interface Generation {
   readonly definition: Definition
   readonly language: Language
   readonly names: IndexNames
-  /** The key column's type, as statements name it. */
+  /** The key column's type and collation, as casts name them. */
   readonly keyType: string
 }
 

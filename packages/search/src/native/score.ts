@@ -48,18 +48,22 @@ export function weighed({ names }: Generation): string {
     from ${names.functions.weigh}(terms, weights) w;`
 }
 
-/** The BM25 score of a document that has columns \`document\` and \`norm\`. */
+/**
+ * The BM25 score of a document that has columns \`document\` and \`norm\`. Whether it has a word at all is asked first, which takes a quarter of
+ * the time of counting the word.
+ */
 export function score({ definition }: Generation, alias: string): string {
   const part = (query: string, weight: string) =>
     `${weight} * ${K1 + 1} * (1 - ${alias}.norm / (${countOfQuery(definition, `${alias}.document`, query)} + ${alias}.norm))`
   const written = Array.from(
     { length: WRITTEN_OUT },
     (_, at) =>
-      `case when cardinality(q) > ${at} then ${part(`q[${at + 1}]`, `idf[${at + 1}]`)} else 0 end`,
+      `case when cardinality(q) > ${at} and ${alias}.document @@ q[${at + 1}] then ${part(`q[${at + 1}]`, `idf[${at + 1}]`)} else 0 end`,
   )
   return `(${written.join(' + ')} + case when cardinality(q) > ${WRITTEN_OUT} then (
       select coalesce(sum(${part('one.query', 'one.weight')}), 0)
-      from unnest(q[${WRITTEN_OUT + 1}:], idf[${WRITTEN_OUT + 1}:]) one(query, weight)) else 0 end)`
+      from unnest(q[${WRITTEN_OUT + 1}:], idf[${WRITTEN_OUT + 1}:]) one(query, weight)
+      where ${alias}.document @@ one.query) else 0 end)`
 }
 
 /** Columns that a score is computed from, of a table with documents. */

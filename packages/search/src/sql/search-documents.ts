@@ -3,7 +3,7 @@ import { type IndexNames, tableOf } from '../names.js'
 import { excludedQuery, nativeQuery } from '../native/native-query.js'
 import type { Definition, Sorting } from '../options.js'
 import type { QueryPlan } from '../query/query-plan.js'
-import type { ColumnType } from './describe-table.js'
+import { type ColumnType, comparedType } from './describe-table.js'
 
 const MAX_FACET_VALUES = 100
 /** Parameters before those of the filters. */
@@ -75,7 +75,7 @@ const QUERY = `$1::boolean, $2::text[], $3::double precision[], $4::int[], $5::i
         $8::text[]::tsquery[], $9::text[]::tsquery[], $10::text[], $11::text[]`
 
 function renderTop({ definition, names, types }: SearchShape): string {
-  const keyType = (types[definition.key] as ColumnType).type
+  const keyType = comparedType(types[definition.key] as ColumnType)
   return /* sql */ `
     with found as materialized (
       select keys, scores, total
@@ -96,7 +96,7 @@ function renderAll(shape: SearchShape): string {
   const { definition, names, types, ranked, sort } = shape
   const table = tableOf(definition)
   const key = `t.${ident(definition.key)}`
-  const keyType = (types[definition.key] as ColumnType).type
+  const keyType = comparedType(types[definition.key] as ColumnType)
   const columns = [
     ...definition.facets.map((column, at) => `t.${ident(column)} as facet_${at}`),
     ...sort.map(({ column }, at) => `t.${ident(column)} as sort_${at}`),
