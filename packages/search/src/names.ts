@@ -23,7 +23,6 @@ const FUNCTIONS = [
   'segment',
   'maintain',
   'merge',
-  'weigh',
   'find',
   'match',
   'search',

@@ -3,7 +3,6 @@ import { findFunction } from './find.js'
 import type { Generation } from './generation.js'
 import { maintainFunction } from './maintain.js'
 import { matchFunction, searchFunction } from './match.js'
-import { weighFunction } from './score.js'
 import { mergeFunction, segmentFunction } from './segments.js'
 import { createTables } from './tables.js'
 import { createTriggers } from './triggers.js'
@@ -16,7 +15,6 @@ export function createGeneration(generation: Generation): string[] {
     mergeFunction(generation),
     maintainFunction(generation),
     fillFunction(generation),
-    weighFunction(generation),
     findFunction(generation),
     matchFunction(generation),
     searchFunction(generation),

@@ -26,7 +26,7 @@ export function meanLength({ names }: Pick<Generation, 'names'>, cleared: string
  */
 export function segmentFunction(generation: Generation): string {
   const { definition, names } = generation
-  const bit = (plane: number) => `(level + ${FINE - 1}) / ${FINE} & ${1 << (plane - 1)}`
+  const bit = (plane: number) => `(u.level + ${FINE - 1}) / ${FINE} & ${1 << (plane - 1)}`
   const body = `
 declare
   own int;
@@ -35,31 +35,35 @@ begin
   select 'ready', first, slots, max(number), mean, count(*)
   from ${names.document} where slot >= first and slot < first + slots
   returning segment into own;
-  with lexeme as materialized (
-    select (d.slot - first)::int as at, u.term,
-      ceil(${LEVELS * FINE} * u.times / (u.times + ${normOf('d.length')}))::smallint as level
+  -- In the order of the words, in which the index of the postings grows densest.
+  with word as materialized (
+    select u.term, count(*)::int as n, array_agg((d.slot - first)::int) as places,
+      array_agg(ceil(${LEVELS * FINE} * u.times / (u.times + ${normOf('d.length')}))::smallint) as levels
     from ${names.document} d cross join lateral (
       select lexeme as term, ${countOfLexeme(definition)} as times from unnest(d.document)
     ) u
     where d.slot >= first and d.slot < first + slots
-  ), counted as materialized (select term, count(*)::int as n from lexeme group by term)
+    group by u.term
+  )
   insert into ${names.posting} (${COLUMNS})
-  select own, term, count(*), array_agg((first + at)::int order by at), array_agg(level order by at),
-    ${eachPlane(() => 'null::varbit')}
-  from lexeme where term in (select term from counted where n < slots / ${DENSE})
-  group by term
-  union all
-  select own, term, count(*), null, null, ${eachPlane(
-    (plane) =>
-      `case slots ${[SMALLEST, BULK]
-        .map(
-          (size) => `when ${size} then ${generation.schema}.search_plane_${size}(at, 1)
+  select own, w.term, w.n,
+    case when w.n < slots / ${DENSE} then array(select (first + place)::int from unnest(w.places) place) end,
+    case when w.n < slots / ${DENSE} then w.levels end,
+    ${eachPlane((plane) => `case when w.n >= slots / ${DENSE} then made.plane_${plane} end`)}
+  from word w left join lateral (
+    select ${eachPlane(
+      (plane) =>
+        `case slots ${[SMALLEST, BULK]
+          .map(
+            (size) => `when ${size} then ${generation.schema}.search_plane_${size}(u.at, 1)
         filter (where slots = ${size} and ${bit(plane)} <> 0)`,
-        )
-        .join(' ')} end`,
-  )}
-  from lexeme where term in (select term from counted where n >= slots / ${DENSE})
-  group by term;
+          )
+          .join(' ')} end as plane_${plane}`,
+    )}
+    from unnest(w.places, w.levels) u(at, level)
+    where w.n >= slots / ${DENSE}
+  ) made on true
+  order by w.term;
 end`
   return `create function ${names.functions.segment}(first bigint, slots int, mean double precision) returns void
     language plpgsql volatile set work_mem = '64MB' as ${literal(body)}`
@@ -132,7 +136,8 @@ begin
   from word w
   cross join unnest(pieces, starts, blanks) with ordinality part(segment, base, zero, at)
   left join part p on p.segment = part.segment and p.term = w.term
-  where w.dense group by w.term, w.n;
+  where w.dense group by w.term, w.n
+  order by 2;
   if last is not null then
     update ${names.segment} set upto = last where segment = target.segment;
     return;
@@ -153,5 +158,5 @@ begin
   update ${names.segment} set state = 'leaving' where segment = any (target.parts);
 end`
   return `create function ${names.functions.merge}() returns void
-    language plpgsql volatile set enable_seqscan = off set work_mem = '64MB' as ${literal(body)}`
+    language plpgsql volatile set enable_seqscan = off set enable_nestloop = off set work_mem = '64MB' as ${literal(body)}`
 }
