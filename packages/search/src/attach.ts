@@ -10,7 +10,7 @@
 import { Backoff, type Database, type HowdahError, type Queryable, sqlState } from '@howdah/core'
 import { type SearchErrorCode, searchError } from './errors.js'
 import type { Language } from './language/language.js'
-import { maintainOnce } from './maintenance.js'
+import { tidyOnce } from './maintenance.js'
 import { fingerprint, indexNames, TRIGGER_EVENTS, tableOf, triggerName } from './names.js'
 import { attributesOf } from './native/attributes.js'
 import { createGeneration } from './native/create.js'
@@ -18,11 +18,17 @@ import { maintenanceLock } from './native/maintain.js'
 import { dropGeneration } from './native/tables.js'
 import { dropTriggers } from './native/triggers.js'
 import type { Definition } from './options.js'
-import { type ColumnType, describeTable, type TableRow } from './sql/describe-table.js'
+import {
+  type ColumnType,
+  comparedType,
+  describeTable,
+  type TableRow,
+} from './sql/describe-table.js'
 import { fillSome } from './sql/engine-calls.js'
 import { findIndex, type GenerationRow } from './sql/find-index.js'
 import { findLanguage } from './sql/find-language.js'
 import { findRelation } from './sql/find-relation.js'
+import { foldWords } from './sql/fold-words.js'
 import { forgetRules, forgetWords, lockWords } from './sql/forget-index.js'
 import { lockIndex } from './sql/lock-index.js'
 import { publishGeneration } from './sql/publish-generation.js'
@@ -36,6 +42,8 @@ import { unregisterGeneration, unregisterIndex } from './sql/unregister.js'
  * for a deadlock, so that it is we who give way: a search takes the tables in another order than they are dropped in.
  */
 const LOCK_TIMEOUT = '300ms'
+/** Batches of rows whose words are added up together, for many are the same. */
+const FOLDED_BATCHES = 8
 const LOCK_NOT_AVAILABLE = '55P03'
 
 /** How far an index has come with the rows that were there before it. */
@@ -118,7 +126,7 @@ async function open(db: Database, definition: Definition, rebuild: boolean, tx: 
   if (live === undefined) await db.query(publishGeneration(db.schema, id, generation), tx)
   await tx.query({ text: `set local lock_timeout = '${LOCK_TIMEOUT}'` })
   const names = indexNames(db.schema, id, generation)
-  const keyType = (table.columns[definition.key] as ColumnType).type
+  const keyType = comparedType(table.columns[definition.key] as ColumnType)
   const { schema } = db
   const { language } = table
   const attributes = attributesOf(definition, table.columns)
@@ -138,16 +146,27 @@ async function fill(
 ): Promise<void> {
   const names = indexNames(db.schema, id, generation)
   const step = fillSome(names)
+  let batches = 0
   for (;;) {
     signal?.throwIfAborted()
     const [at] = await db.query(step)
     // Merged as it grows, so that the space of what was merged is there for what comes.
-    while (await maintainOnce(db, { names, vocabulary }, false)) signal?.throwIfAborted()
-    if (at?.done !== false) return
+    while (![undefined, 'busy'].includes(await tidyOnce(db, names, false))) signal?.throwIfAborted()
+    const last = at?.done !== false
+    if (++batches % FOLDED_BATCHES === 0 || last) await foldAll(db, vocabulary)
+    if (last) return
     if (onProgress === undefined) continue
     const [progress] = await db.query(readProgress(db.schema, id, generation))
     if (progress === undefined) return
     onProgress({ filled: Number(progress.filled), rows: Number(progress.rows) })
+  }
+}
+
+/** Adds up the words of all that was filled, unless another process is at it. */
+async function foldAll(db: Database, vocabulary: number): Promise<void> {
+  for (;;) {
+    const [fold] = await db.query(foldWords(db.schema, vocabulary, true))
+    if ((fold?.folded ?? 0) === 0) return
   }
 }
 

@@ -20,6 +20,17 @@ export interface Maintained {
   readonly vocabulary: number
 }
 
+/** Does one step of the tables, and answers what it was: `busy` where another process is at it. */
+export async function tidyOnce(
+  db: Database,
+  names: IndexNames,
+  thoroughly: boolean,
+): Promise<string | undefined> {
+  const [step] = await db.query(maintainSome(names, thoroughly))
+  if (step?.did === 'dropped') await db.query(vacuumPostings(names))
+  return step?.did ?? undefined
+}
+
 /**
  * Does one step, and answers whether there may be another: not where another process is at it. What a merge leaves behind is vacuumed at
  * once, since the next one needs as much room again.
@@ -29,10 +40,9 @@ export async function maintainOnce(
   { names, vocabulary }: Maintained,
   thoroughly: boolean,
 ): Promise<'busy' | string | undefined> {
-  const [step] = await db.query(maintainSome(names, thoroughly))
-  if (step?.did === 'dropped') await db.query(vacuumPostings(names))
-  if (step?.did === 'busy') return thoroughly ? 'busy' : undefined
-  if (typeof step?.did === 'string') return step.did
+  const did = await tidyOnce(db, names, thoroughly)
+  if (did === 'busy') return thoroughly ? 'busy' : undefined
+  if (did !== undefined) return did
   const [fold] = await db.query(foldWords(db.schema, vocabulary))
   if (fold?.folded === null) return thoroughly ? 'busy' : undefined
   return fold?.folded === 0 ? undefined : 'folded'

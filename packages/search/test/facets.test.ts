@@ -108,7 +108,7 @@ test('a row with more values than a document can hold is written, found, and tol
   const { hits } = await index.search('giant', { filters: { label: 'y'.repeat(1_000_000) } })
   expect(hits.map(({ key }) => key)).toEqual(['1000001'])
   expect((await index.search('', { filters: { tags: tags.slice(0, 1) } })).total).toBe(1)
-  const { partial, errors } = await index.status()
+  const { partial, errors } = await index.stats()
   expect(partial.map(({ key }) => key)).toEqual(['1000001'])
   expect(errors).toEqual([])
   await pool.query('delete from shop where id = 1000001')

@@ -13,7 +13,7 @@ export interface Generation {
   readonly definition: Definition
   readonly language: Language
   readonly names: IndexNames
-  /** The key column's type, as statements name it. */
+  /** The key column's type and collation, as casts name them. */
   readonly keyType: string
   /** Columns whose values are words of the documents. */
   readonly attributes: readonly Attribute[]

@@ -1,8 +1,8 @@
 import { literal } from '@howdah/core'
 import { eachPlane, type Generation } from './generation.js'
 import {
+  LIVING_VARIABLES,
   living,
-  livingVariables,
   PLANS,
   postingOf,
   SCORE_VARIABLES,
@@ -26,7 +26,7 @@ export function matchFunction(generation: Generation): string {
   const { schema, names } = generation
   const body = `
 declare
-  ${livingVariables(generation)}
+  ${LIVING_VARIABLES}
   ${SCORE_VARIABLES}
   slots_ int[];
   kept_ boolean[];

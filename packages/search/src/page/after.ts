@@ -1,7 +1,7 @@
 import { ident } from '@howdah/core'
 import { tableOf } from '../names.js'
 import type { Definition, Sorting } from '../options.js'
-import type { ColumnType } from '../sql/describe-table.js'
+import { type ColumnType, comparedType } from '../sql/describe-table.js'
 
 /** One of the things that a page is sorted by, in the SQL of a search. */
 export interface SortLevel {
@@ -40,7 +40,7 @@ export function unchanged(
   definition: Definition,
   types: Readonly<Record<string, ColumnType>>,
 ): string {
-  const { type } = types[definition.key] as ColumnType
+  const type = comparedType(types[definition.key] as ColumnType)
   return `(select o.key from position o
       join ${tableOf(definition)} t on t.${ident(definition.key)} = o.key::${type} and ${digestOf('t')} = o.digest)`
 }

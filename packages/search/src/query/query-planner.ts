@@ -10,7 +10,9 @@ import { Lexemes } from '../language/lexemes.js'
 import type { AnalysisRow } from '../sql/analyze-texts.js'
 import { type LookUpRow, lookUp, type WordLookUp } from '../sql/look-up.js'
 import { readRules } from '../sql/read-rules.js'
-import { type CorrectedWord, corrections, maxDistance } from '../vocabulary/corrections.js'
+import { readVersion } from '../sql/read-version.js'
+import { type CorrectedWord, corrections, MANY, maxDistance } from '../vocabulary/corrections.js'
+import { KnownWords } from '../vocabulary/known-words.js'
 import {
   beginningOf,
   compileBranches,
@@ -58,6 +60,7 @@ export class QueryPlanner {
   readonly #index: PlannedIndex
   /** What PostgreSQL makes of texts; shared with who highlights. */
   readonly lexemes: Lexemes
+  readonly #words = new KnownWords()
   #rules: CompiledRules = NO_RULES
 
   constructor(db: Database, index: PlannedIndex) {
@@ -92,6 +95,10 @@ export class QueryPlanner {
 
   async #lookUp(asked: Asked, { tenant, client }: PlanOptions): Promise<LookUpRow> {
     const { id: rules, vocabulary: index } = this.#index
+    if (asked.beginnings.size === 0 && this.#words.all(tenant, asked.words.values())) {
+      const [row] = await this.#db.query(readVersion(this.#db.schema, rules), client)
+      return { version: row?.version ?? null, words: [], completions: [] }
+    }
     const statement = lookUp(this.#db.schema, {
       index,
       rules,
@@ -100,8 +107,12 @@ export class QueryPlanner {
       beginnings: [...asked.beginnings.values()],
       limit: COMPLETIONS,
     })
-    const [row] = await this.#db.query(statement, client)
-    return row as LookUpRow
+    const [found] = await this.#db.query(statement, client)
+    const row = found as LookUpRow
+    for (const [at, { word }] of [...asked.words.values()].entries()) {
+      if ((row.words[at]?.documents ?? 0) >= MANY) this.#words.add(tenant, word)
+    }
+    return row
   }
 
   async #rulesOf(

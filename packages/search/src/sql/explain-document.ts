@@ -7,7 +7,7 @@ import { K1 } from '../native/generation.js'
 import type { NativeQuery } from '../native/native-query.js'
 import { clearedOf } from '../native/tables.js'
 import type { Definition } from '../options.js'
-import type { ColumnType } from './describe-table.js'
+import { type ColumnType, comparedType } from './describe-table.js'
 import { Parameters } from './parameters.js'
 import { queryParameters } from './searched.js'
 
@@ -62,7 +62,7 @@ export function explainDocument(
   const hidden = `${add(values.hidden)}::text[]`
   const table = tableOf(definition)
   const key = `t.${ident(definition.key)}`
-  const keyType = (types[definition.key] as ColumnType).type
+  const keyType = comparedType(types[definition.key] as ColumnType)
   const conditions = values.filters.map(({ node }) => filterCondition(node, types, add))
   const known = (table: string) =>
     `select d.number, d.key, d.document, d.length from ${table} d where d.key = ${own}`

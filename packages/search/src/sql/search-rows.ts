@@ -8,7 +8,7 @@ import { excludedQuery, nativeQuery } from '../native/native-query.js'
 import { comesAfter, positionFrom, type SortLevel, sortTexts, unchanged } from '../page/after.js'
 import type { QueryPlan } from '../query/query-plan.js'
 import type { SearchRequest } from '../search-request.js'
-import type { ColumnType } from './describe-table.js'
+import { type ColumnType, comparedType } from './describe-table.js'
 import type { Parameters } from './parameters.js'
 import { labelsIn, lastHit, type PageStart, queryParameters, type Searched } from './searched.js'
 
@@ -33,7 +33,7 @@ export function searchRows(
   const [most, passed] = [add(limit), add(position === undefined ? offset : 0)]
   const table = tableOf(definition)
   const key = `t.${ident(definition.key)}`
-  const keyType = (types[definition.key] as ColumnType).type
+  const keyType = comparedType(types[definition.key] as ColumnType)
   // What a facet leaves out is not cut but noted, for those that do not.
   const own = filters.filter(({ column }) => facets.some((facet) => facet.column === column))
   const others = filters.filter((entry) => !own.includes(entry))

@@ -2,7 +2,7 @@ import { ident } from '@howdah/core'
 import { tableOf } from '../names.js'
 import type { NativeQuery } from '../native/native-query.js'
 import { positionFrom, unchanged } from '../page/after.js'
-import type { ColumnType } from './describe-table.js'
+import { type ColumnType, comparedType } from './describe-table.js'
 import type { Parameters } from './parameters.js'
 import { lastHit, type Masked, type PageStart, queryParameters, type Searched } from './searched.js'
 
@@ -17,7 +17,7 @@ export function searchTop(
 ): string {
   const { definition, names, types } = searched
   const { add } = parameters
-  const keyType = (types[definition.key] as ColumnType).type
+  const keyType = comparedType(types[definition.key] as ColumnType)
   const asked = queryParameters(query, parameters)
   const filtered = `${add(filter && JSON.stringify(filter))}::text::jsonb`
   const [most, passed] = [add(limit), add(offset)]

@@ -7,7 +7,7 @@ import type { Definition } from '../options.js'
 import { digestOf } from '../page/after.js'
 import type { Position } from '../page/cursor.js'
 import type { LabelsOf } from '../query/plan-query.js'
-import type { ColumnType } from './describe-table.js'
+import { type ColumnType, comparedType } from './describe-table.js'
 import type { Parameters } from './parameters.js'
 
 /** What there is to search. */
@@ -63,7 +63,7 @@ export function labelsIn({ classes }: Definition): LabelsOf {
 
 /** The last hit of `page`, as a position is made of it. */
 export function lastHit({ definition, types }: Searched, sorts: readonly string[]): string {
-  const keyType = (types[definition.key] as ColumnType).type
+  const keyType = comparedType(types[definition.key] as ColumnType)
   return `(select json_build_object('key', p.key, 'score', p.score, 'digest', ${digestOf('t')},
           'sorts', json_build_array(${sorts.join(', ')}))
        from page p join ${tableOf(definition)} t on t.${ident(definition.key)} = p.key::${keyType}
