@@ -27,6 +27,8 @@ const FUNCTIONS = [
   'find',
   'match',
   'search',
+  'judge',
+  'telling',
 ] as const
 
 /** What one generation of an index is made of: each by its qualified, quoted name. */

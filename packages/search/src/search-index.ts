@@ -13,16 +13,26 @@ import { highlightPage } from './highlight/highlight-page.js'
 import { Maintenance } from './maintenance.js'
 import { migrations } from './migrations/migrations.js'
 import { fingerprint, type IndexNames, indexNames } from './names.js'
+import { isShort } from './native/native-query.js'
 import { type Definition, fieldsOf, resolveDefinition, type SearchIndexOptions } from './options.js'
 import type { QueryPlan } from './query/query-plan.js'
 import { QueryPlanner } from './query/query-planner.js'
 import { resolveRequest, type SearchOptions, type SearchRequest } from './search-request.js'
 import { resultOf, type SearchIndexStatus, type SearchResult } from './search-result.js'
+import {
+  type Likeness,
+  type LikeThis,
+  type MoreLikeThisOptions,
+  planOf,
+  resolveLikeness,
+  sourceOf,
+} from './similar/more-like-this.js'
 import type { ColumnType } from './sql/describe-table.js'
 import type { GenerationRow } from './sql/find-index.js'
 import { readProgress } from './sql/read-progress.js'
 import { readStatus } from './sql/read-status.js'
 import { type SearchRow, type SearchValues, searchDocuments } from './sql/search-documents.js'
+import { type TellingWords, tellingWords } from './sql/telling-words.js'
 import { type Suggestion, type SuggestOptions, suggest } from './vocabulary/suggest.js'
 
 /** What this process knows of the attached index, until it finds it changed. */
@@ -158,6 +168,39 @@ export class SearchIndex<Row = Record<string, unknown>> {
   }
 
   /**
+   * Finds rows like a given one, without itself, or like a text: those that rank best for the words that tell most about it, which are
+   * the words it would itself rank highest for.
+   *
+   * @throws {@link HowdahError} SEARCH_UNKNOWN_KEY when the index has no such row, or it is hidden from the role
+   * @throws {@link HowdahError} SEARCH_INVALID_QUERY, SEARCH_NOT_ATTACHED, SEARCH_DEFINITION_CHANGED as {@link SearchIndex.search}
+   *
+   * @example
+   * ```ts
+   * import type { SearchIndex } from '@howdah/search'
+   *
+   * export async function related(offers: SearchIndex, id: number) {
+   *   const { hits } = await offers.moreLikeThis(id, { limit: 3, filters: { status: 'open' } })
+   *   return hits.map((hit) => hit.row)
+   * }
+   * ```
+   */
+  moreLikeThis(
+    like: LikeThis,
+    options: MoreLikeThisOptions & { readonly client?: TransactionHandle | undefined } = {},
+  ): Promise<SearchResult<Row>> {
+    return searchTracer.run(
+      () => ({ target: this.#definition.name }),
+      async () => {
+        const likeness = resolveLikeness(this.#definition, like, options)
+        const { fields, maxWords, minDocuments, client, ...rest } = options
+        const request = resolveRequest(this.#definition, rest)
+        const find = () => this.#similar(likeness, request, client)
+        return await this.#again(find, client === undefined)
+      },
+    )
+  }
+
+  /**
    * Completes the last word of what somebody has typed so far from the words of the rows, the most frequent first, or corrects it where no word
    * begins so. Words of new rows are suggested some seconds after the commit. Answers nothing where row security decides who sees which rows.
    *
@@ -213,19 +256,39 @@ export class SearchIndex<Row = Record<string, unknown>> {
   ): Promise<SearchResult<Row>> {
     const attached = await this.#known()
     const { planner, secured } = attached
-    const { mode, prefix, highlight } = request
+    const { mode, prefix } = request
     // The words of rows that a policy hides are not for everybody.
     const fuzzy = request.fuzzy && !secured
     const plan = await planner.plan(query, { mode, fuzzy, prefix, tenant: '', client })
+    return this.#answer(attached, plan, request, client)
+  }
+
+  async #similar(
+    likeness: Likeness,
+    request: SearchRequest,
+    client: TransactionHandle | undefined,
+  ): Promise<SearchResult<Row>> {
+    const attached = await this.#known()
+    const source = await sourceOf(likeness, attached.planner.lexemes, client)
+    const [words] = await this.#db.query(tellingWords(attached.names, source), client)
+    return this.#answer(attached, planOf(likeness, words as TellingWords), request, client)
+  }
+
+  async #answer(
+    attached: Attached,
+    plan: QueryPlan,
+    request: SearchRequest,
+    client: TransactionHandle | undefined,
+  ): Promise<SearchResult<Row>> {
     const statement = this.#statement(attached, plan, request)
-    const { minimumMatch: minimum, limit, offset, facets, filters } = request
+    const { minimumMatch: minimum, limit, offset, facets, filters, highlight } = request
     const asked = statement({ plan, minimum, limit, offset, facets, filters })
     const [row] = await this.#db.query(asked, client)
     const { hits, ...found } = resultOf<Row>(row as SearchRow, this.#definition, request)
     const { corrections, didYouMean } = plan
     if (highlight === undefined) return { ...found, hits, corrections, didYouMean }
     const page = hits.map((hit) => hit.row as Record<string, unknown>)
-    const shown = await highlightPage(page, plan, highlight, planner.lexemes, client)
+    const shown = await highlightPage(page, plan, highlight, attached.planner.lexemes, client)
     const marked = hits.map((hit, at) => ({ ...hit, highlights: shown[at] ?? {} }))
     return { ...found, hits: marked, corrections, didYouMean }
   }
@@ -286,16 +349,16 @@ export class SearchIndex<Row = Record<string, unknown>> {
   #statement(attached: Attached, plan: QueryPlan, request: SearchRequest) {
     const ranked = !plan.blank
     const sort = request.sort ?? (ranked ? [] : this.#definition.sort)
+    const curated = plan.pinned.length > 0 || plan.hidden.length > 0
     // Under policies what matches has to be counted row by row.
     const top =
       ranked &&
       sort.length === 0 &&
-      plan.pinned.length === 0 &&
-      plan.hidden.length === 0 &&
+      (!curated || isShort(plan, request.minimumMatch)) &&
       request.facets.length === 0 &&
       request.filters.every((allowed) => allowed === null) &&
       !attached.secured
-    const variant = JSON.stringify([ranked, sort, top])
+    const variant = JSON.stringify([ranked, sort, top, curated])
     let statement = attached.statements.get(variant)
     if (statement === undefined) {
       const { names, types } = attached
@@ -308,6 +371,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
         ranked,
         sort,
         top,
+        curated,
       })
       attached.statements.set(variant, statement)
     }

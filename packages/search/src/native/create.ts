@@ -1,6 +1,8 @@
+import { tellingFunction } from '../similar/telling-function.js'
 import { fillFunction } from './fill.js'
 import { findFunction } from './find.js'
 import type { Generation } from './generation.js'
+import { judgeFunction } from './judge.js'
 import { maintainFunction } from './maintain.js'
 import { matchFunction, searchFunction } from './match.js'
 import { weighFunction } from './score.js'
@@ -20,6 +22,8 @@ export function createGeneration(generation: Generation): string[] {
     findFunction(generation),
     matchFunction(generation),
     searchFunction(generation),
+    judgeFunction(generation),
+    tellingFunction(generation),
     ...createTriggers(generation),
   ]
 }

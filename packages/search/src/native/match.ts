@@ -12,7 +12,7 @@ import {
 } from './score.js'
 
 /** Parameters of the functions that are given a query: those of a `NativeQuery`. */
-const QUERY = `simple boolean, terms text[], weights double precision[], units int[], need int, wanted tsquery, unwanted tsquery,
+export const QUERY = `simple boolean, terms text[], weights double precision[], units int[], need int, wanted tsquery, unwanted tsquery,
       counted tsquery[], stars tsquery[], stems text[], seeks text[]`
 
 /**
@@ -65,12 +65,17 @@ begin
   select c.key, ${score(generation, 'c')}
     + (select coalesce(sum(star.weight), 0) from star where c.document @@ star.query)
   from candidate c
-  where c.document @@ wanted and (unwanted is null or not c.document @@ unwanted)
-    and (cardinality(counted) = 0 or need <= (select count(*) from unnest(counted) one where c.document @@ one));
+  where ${fits('c')};
 end`
   return `create function ${names.functions.match}(${QUERY})
     returns table (key text, score double precision)
     language plpgsql stable ${PLANS} as ${literal(body)}`
+}
+
+/** Whether a document is one that the query asks for. */
+export function fits(alias: string): string {
+  return `${alias}.document @@ wanted and (unwanted is null or not ${alias}.document @@ unwanted)
+    and (cardinality(counted) = 0 or need <= (select count(*) from unnest(counted) one where ${alias}.document @@ one))`
 }
 
 /** The best k and how many match, by whichever way is exact for the query. */

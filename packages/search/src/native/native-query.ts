@@ -57,6 +57,15 @@ export function nativeQuery(plan: QueryPlan, minimum: number, labelsOf: LabelsOf
   }
 }
 
+/** Rows that may be pinned or hidden without that every match has to be looked at. */
+const MAX_CURATED = 100
+
+/** Whether the best of all rows, and as many more as are pinned or hidden, can be asked for in place of everything that matches. */
+export function isShort(plan: QueryPlan, minimum: number): boolean {
+  if (plan.pinned.length + plan.hidden.length > MAX_CURATED) return false
+  return nativeQuery(plan, minimum, () => '').simple
+}
+
 /** Makes of a plan what is not to be found: documents with any of what it excludes. */
 export function excludedQuery(plan: QueryPlan, labelsOf: LabelsOf): NativeQuery {
   const terms = plan.excluded.map(({ term }) => term)

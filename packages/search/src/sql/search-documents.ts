@@ -1,4 +1,5 @@
 import { ident, literal, type Statement, statementName } from '@howdah/core'
+import { curatedPage } from '../curation/curated-page.js'
 import { type IndexNames, tableOf } from '../names.js'
 import { excludedQuery, nativeQuery } from '../native/native-query.js'
 import type { Definition, Sorting } from '../options.js'
@@ -21,6 +22,8 @@ export interface SearchShape {
   readonly sort: readonly Sorting[]
   /** Whether only the best are asked for, so that not every match has to be looked at. */
   readonly top: boolean
+  /** Whether some rows are pinned or hidden. */
+  readonly curated: boolean
 }
 
 /** Values of one search. */
@@ -60,13 +63,14 @@ export function searchDocuments(
     const { simple, terms, weights, units, need, wanted, unwanted, counted } = query
     const { stars, stems, seeks } = query
     const asked = [simple, terms, weights, units, need, wanted, unwanted, counted]
+    const curated = shape.curated ? [plan.pinned, plan.hidden] : []
     // A parameter that the text does not use would be an error.
     const listed = [plan.pinned, plan.hidden, ...filters]
     if (shape.definition.facets.length > 0) listed.push(facets)
     return {
       name,
       text,
-      values: [...asked, stars, stems, seeks, limit, offset, ...(shape.top ? [] : listed)],
+      values: [...asked, stars, stems, seeks, limit, offset, ...(shape.top ? curated : listed)],
     }
   }
 }
@@ -74,17 +78,18 @@ export function searchDocuments(
 const QUERY = `$1::boolean, $2::text[], $3::double precision[], $4::int[], $5::int, $6::text::tsquery, $7::text::tsquery,
         $8::text[]::tsquery[], $9::text[]::tsquery[], $10::text[], $11::text[]`
 
-function renderTop({ definition, names, types }: SearchShape): string {
+function renderTop({ definition, names, types, curated }: SearchShape): string {
   const keyType = (types[definition.key] as ColumnType).type
-  return /* sql */ `
-    with found as materialized (
+  const page = /* sql */ `found as materialized (
       select keys, scores, total
       from ${names.functions.search}(${QUERY}, $12::int + $13::int)
     ), page as (
       select u.key, u.score, u.place
       from found cross join lateral unnest(keys, scores) with ordinality u(key, score, place)
       where u.place > $13::int and u.place <= $12::int + $13::int
-    )
+    )`
+  return /* sql */ `
+    with ${curated ? curatedPage(names, QUERY) : page}
     select (select total::text from found) as total,
       (select coalesce(json_agg(json_build_object(
           'key', p.key, 'score', p.score, 'row', to_jsonb(t)) order by p.place), '[]')
