@@ -9,6 +9,7 @@
  */
 import { Backoff, type Database, type HowdahError, type Queryable, sqlState } from '@howdah/core'
 import { type SearchErrorCode, searchError } from './errors.js'
+import { checkPlaces } from './geo/places.js'
 import type { Language } from './language/language.js'
 import { maintainOnce } from './maintenance.js'
 import { fingerprint, indexNames, TRIGGER_EVENTS, tableOf, triggerName } from './names.js'
@@ -202,7 +203,7 @@ export interface DescribedTable extends TableRow {
  * Reads the application's table and checks that the index can live on it.
  *
  * @throws {@link HowdahError} SEARCH_UNKNOWN_TABLE, SEARCH_UNKNOWN_COLUMN, SEARCH_UNKNOWN_LANGUAGE, SEARCH_NO_UNACCENT,
- * SEARCH_KEY_NOT_UNIQUE
+ * SEARCH_KEY_NOT_UNIQUE, SEARCH_INVALID_OPTION
  */
 export async function describe(
   db: Database,
@@ -222,6 +223,7 @@ export async function describe(
     ...definition.classes.flatMap((group) => group.columns),
     ...definition.filters,
     ...definition.sort.map(({ column }) => column),
+    ...definition.geo.flatMap(({ lat, lon }) => [lat, lon]),
   ]
   const missing = columns.find((column) => !Object.hasOwn(found.columns, column))
   if (missing !== undefined) {
@@ -230,6 +232,7 @@ export async function describe(
       `The table ${tableOf(definition)} has no column '${missing}'. Correct the index's options, or add the column.`,
     )
   }
+  checkPlaces(definition, found.columns)
   if (!found.unique_key) {
     throw searchError(
       'SEARCH_KEY_NOT_UNIQUE',

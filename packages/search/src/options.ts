@@ -1,5 +1,6 @@
 import { type DatabaseSource, ident, isHowdahError } from '@howdah/core'
 import { searchError } from './errors.js'
+import { type Place, type PlaceColumns, resolvePlaces } from './geo/places.js'
 
 /** A table by schema and name, each taken as it is. */
 export interface TableName {
@@ -33,6 +34,8 @@ export interface SearchIndexOptions {
   readonly filters?: readonly string[] | undefined
   /** Columns that can be sorted by; also the order, one after the other, of results to an empty query. @defaultValue `[]` */
   readonly sort?: readonly SortColumn[] | undefined
+  /** Places of a row by a name, for filters and sorting by distance: `{ place: { lat: 'latitude', lon: 'longitude' } }`. @defaultValue `{}` */
+  readonly geo?: Readonly<Record<string, PlaceColumns>> | undefined
   /** The text search configuration, as `'english'` (of `pg_catalog`) or as an object. @defaultValue `'english'` */
   readonly language?: string | TableName | undefined
   /** Takes letters with accents for those without, by the extension `unaccent`, which must be installed. @defaultValue `false` */
@@ -56,6 +59,7 @@ export interface Definition {
   /** Everything that can be filtered on, facets included. */
   readonly filters: readonly string[]
   readonly sort: readonly Sorting[]
+  readonly geo: readonly Place[]
   readonly language: { readonly schema: string; readonly name: string }
   readonly unaccent: boolean
 }
@@ -80,20 +84,22 @@ export function resolveDefinition(name: string, options: SearchIndexOptions): De
     throw invalid('Pass the options as an object: { pool, table, key, fields }.')
   }
   const { table, key, fields, facets = [], filters = [], sort = [] } = options
-  const { language = 'english', unaccent = false } = options
+  const { language = 'english', unaccent = false, geo = {} } = options
   if (typeof unaccent !== 'boolean') throw invalid('unaccent must be true or false.')
   const facetColumns = columns(facets, 'facets')
   if (facetColumns.length > MAX_FACETS) {
     throw invalid(`An index may have at most ${MAX_FACETS} facets.`)
   }
+  const filterColumns = [...new Set([...facetColumns, ...columns(filters, 'filters')])]
   return Object.freeze({
     name,
     table: qualified(table, 'table', 'public'),
     key: column(key, 'key'),
     classes: classes(fields),
     facets: facetColumns,
-    filters: [...new Set([...facetColumns, ...columns(filters, 'filters')])],
+    filters: filterColumns,
     sort: sortings(sort, 'sort'),
+    geo: resolvePlaces(geo, column, filterColumns),
     language: qualified(language, 'language', 'pg_catalog'),
     unaccent,
   })

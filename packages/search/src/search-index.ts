@@ -9,6 +9,7 @@ import {
 } from './attach.js'
 import { SearchRules } from './curation/search-rules.js'
 import { searchError } from './errors.js'
+import { geoOf } from './geo/geo-sql.js'
 import { highlightPage } from './highlight/highlight-page.js'
 import { Maintenance } from './maintenance.js'
 import { migrations } from './migrations/migrations.js'
@@ -280,10 +281,8 @@ export class SearchIndex<Row = Record<string, unknown>> {
     request: SearchRequest,
     client: TransactionHandle | undefined,
   ): Promise<SearchResult<Row>> {
-    const statement = this.#statement(attached, plan, request)
-    const { minimumMatch: minimum, limit, offset, facets, filters, highlight } = request
-    const asked = statement({ plan, minimum, limit, offset, facets, filters })
-    const [row] = await this.#db.query(asked, client)
+    const { highlight } = request
+    const [row] = await this.#db.query(this.#statement(attached, plan, request), client)
     const { hits, ...found } = resultOf<Row>(row as SearchRow, this.#definition, request)
     const { corrections, didYouMean } = plan
     if (highlight === undefined) return { ...found, hits, corrections, didYouMean }
@@ -346,9 +345,12 @@ export class SearchIndex<Row = Record<string, unknown>> {
     return { names, vocabulary, planner, types: columns, secured, statements: new Map() }
   }
 
-  #statement(attached: Attached, plan: QueryPlan, request: SearchRequest) {
+  #statement(attached: Attached, plan: QueryPlan, request: SearchRequest): Statement<SearchRow> {
     const ranked = !plan.blank
-    const sort = request.sort ?? (ranked ? [] : this.#definition.sort)
+    const order = request.sort ?? (ranked ? [] : this.#definition.sort)
+    const geo = geoOf(request.circles, order)
+    // Points are values; what a statement is made for names places.
+    const sort = order.map((by) => ('near' in by ? { near: by.near, order: by.order } : by))
     const curated = plan.pinned.length > 0 || plan.hidden.length > 0
     // Under policies what matches has to be counted row by row.
     const top =
@@ -357,8 +359,9 @@ export class SearchIndex<Row = Record<string, unknown>> {
       (!curated || isShort(plan, request.minimumMatch)) &&
       request.facets.length === 0 &&
       request.filters.every((allowed) => allowed === null) &&
+      request.circles.length === 0 &&
       !attached.secured
-    const variant = JSON.stringify([ranked, sort, top, curated])
+    const variant = JSON.stringify([ranked, sort, geo.shape, top, curated])
     let statement = attached.statements.get(variant)
     if (statement === undefined) {
       const { names, types } = attached
@@ -370,12 +373,14 @@ export class SearchIndex<Row = Record<string, unknown>> {
         types,
         ranked,
         sort,
+        geo: geo.shape,
         top,
         curated,
       })
       attached.statements.set(variant, statement)
     }
-    return statement
+    const { minimumMatch: minimum, limit, offset, facets, filters } = request
+    return statement({ plan, minimum, limit, offset, facets, filters, geo: geo.values })
   }
 
   /** Runs a read; once more when another process has meanwhile rebuilt the index. */

@@ -1,5 +1,14 @@
 import { searchError } from './errors.js'
 import {
+  type Circle,
+  isNearSort,
+  type NearFilter,
+  type NearSort,
+  type NearSorting,
+  resolveCircle,
+  resolveNearSort,
+} from './geo/near.js'
+import {
   type HighlightOptions,
   type ResolvedHighlight,
   resolveHighlight,
@@ -15,9 +24,11 @@ export type FilterValue = string | number | bigint | boolean | Date | null
 export interface SearchOptions {
   /**
    * For each column the value it must have, or several of which it must have one; `null` finds rows without a value. An array
-   * column must share an element with them.
+   * column must share an element with them. For a place a point, and how near to it a row must be.
    */
-  readonly filters?: Readonly<Record<string, FilterValue | readonly FilterValue[]>> | undefined
+  readonly filters?:
+    | Readonly<Record<string, FilterValue | readonly FilterValue[] | NearFilter>>
+    | undefined
   /** Columns whose values to count over everything that matches. */
   readonly facets?: readonly string[] | undefined
   /** Hits to return, at most 1000. @defaultValue `10` */
@@ -34,7 +45,7 @@ export interface SearchOptions {
    */
   readonly minimumMatch?: number | undefined
   /** Order of the hits. @defaultValue by score; to an empty query the order that the index names */
-  readonly sort?: readonly SortColumn[] | undefined
+  readonly sort?: readonly (SortColumn | NearSort)[] | undefined
   /** Whether mistyped words also find what they were probably meant to be. @defaultValue `true` */
   readonly fuzzy?: boolean | undefined
   /** Whether the last word may be only the beginning of one, as while somebody types. @defaultValue `false` */
@@ -52,7 +63,9 @@ export interface SearchRequest {
   readonly filters: readonly (readonly (string | null)[] | null)[]
   readonly limit: number
   readonly offset: number
-  readonly sort: readonly Sorting[] | undefined
+  readonly sort: readonly (Sorting | NearSorting)[] | undefined
+  /** Circles in one of which the place of the name must be. */
+  readonly circles: readonly Circle[]
   readonly fuzzy: boolean
   readonly prefix: boolean
   readonly highlight: ResolvedHighlight | undefined
@@ -87,40 +100,59 @@ export function resolveRequest(definition: Definition, options: SearchOptions): 
       highlight === undefined ? undefined : resolveHighlight(highlight, fieldsOf(definition)),
     minimumMatch: whole(minimumMatch, 'minimumMatch', MAX_QUERY_CLAUSES),
     facets: known(facets, definition.facets, 'facets'),
-    filters: filterValues(filters, definition.filters),
+    ...filterValues(filters, definition),
     limit: whole(limit, 'limit', MAX_LIMIT),
     offset: whole(offset, 'offset', MAX_OFFSET),
     sort: sort === undefined ? undefined : sorted(sort, definition),
   }
 }
 
-function sorted(sort: readonly SortColumn[], definition: Definition): Sorting[] {
-  let asked: Sorting[]
+function sorted(
+  sort: readonly (SortColumn | NearSort)[],
+  definition: Definition,
+): (Sorting | NearSorting)[] {
+  const places = definition.geo.map(({ name }) => name)
+  let asked: (Sorting | NearSorting)[]
   try {
-    asked = sortings(sort, 'sort')
+    asked = Array.isArray(sort)
+      ? sort.flatMap((one): (Sorting | NearSorting)[] =>
+          isNearSort(one) ? [resolveNearSort(one, places)] : sortings([one], 'sort'),
+        )
+      : sortings(sort, 'sort')
   } catch (cause) {
     throw searchError('SEARCH_INVALID_QUERY', (cause as Error).message, { cause })
   }
   const columns = definition.sort.map(({ column }) => column)
+  const nears = asked.flatMap((one) => ('near' in one ? [one.near] : []))
+  if (new Set(nears).size < nears.length) throw invalid('sort may name a place only once.')
   known(
-    asked.map(({ column }) => column),
+    asked.flatMap((one) => ('column' in one ? [one.column] : [])),
     columns,
     'sort',
   )
   return asked
 }
 
-function filterValues(filters: unknown, columns: readonly string[]): SearchRequest['filters'] {
+function filterValues(
+  filters: unknown,
+  { filters: columns, geo }: Definition,
+): Pick<SearchRequest, 'filters' | 'circles'> {
   if (typeof filters !== 'object' || filters === null || Array.isArray(filters)) {
     throw invalid('filters must be an object of columns and values.')
   }
   const given = new Map(Object.entries(filters).filter(([, value]) => value !== undefined))
+  const circles: Circle[] = []
+  for (const { name } of geo) {
+    if (given.has(name)) circles.push(resolveCircle(name, given.get(name)))
+    given.delete(name)
+  }
   known([...given.keys()], columns, 'filters')
-  return columns.map((column) => {
+  const values = columns.map((column) => {
     if (!given.has(column)) return null
     const value = given.get(column)
     return (Array.isArray(value) ? value : [value]).map((one) => asText(one, column))
   })
+  return { filters: values, circles }
 }
 
 function asText(value: unknown, column: string): string | null {

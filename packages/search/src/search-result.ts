@@ -12,6 +12,8 @@ export interface SearchHit<Row> {
   readonly score: number
   /** The row as it is now, as PostgreSQL's `to_jsonb` gives it: times are strings, and numbers beyond 2^53 lose digits. */
   readonly row: Row
+  /** With a filter or sort by distance: for each place that was asked for how many metres it is away; nothing for one that the row does not have. */
+  readonly distances?: Readonly<Record<string, number>>
   /** With `highlight`: fields as HTML, escaped, with marks around what was found. */
   readonly highlights?: Readonly<Record<string, string>>
 }

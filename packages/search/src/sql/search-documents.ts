@@ -1,5 +1,7 @@
 import { ident, literal, type Statement, statementName } from '@howdah/core'
 import { curatedPage } from '../curation/curated-page.js'
+import { distancesOf, type GeoShape, type GeoValues, geoSql, geoValues } from '../geo/geo-sql.js'
+import type { NearSorting } from '../geo/near.js'
 import { type IndexNames, tableOf } from '../names.js'
 import { excludedQuery, nativeQuery } from '../native/native-query.js'
 import type { Definition, Sorting } from '../options.js'
@@ -19,7 +21,8 @@ export interface SearchShape {
   /** Whether the query has words to rank by; without any, everything is listed. */
   readonly ranked: boolean
   /** Empty for the order by score. */
-  readonly sort: readonly Sorting[]
+  readonly sort: readonly (Sorting | Pick<NearSorting, 'near' | 'order'>)[]
+  readonly geo: GeoShape
   /** Whether only the best are asked for, so that not every match has to be looked at. */
   readonly top: boolean
   /** Whether some rows are pinned or hidden. */
@@ -36,6 +39,7 @@ export interface SearchValues {
   readonly facets: readonly string[]
   /** For each of the definition's filters the values it allows, as text, or null where it allows all. */
   readonly filters: readonly (readonly (string | null)[] | null)[]
+  readonly geo: GeoValues
 }
 
 /** The page that was asked for; counted over all that matches. */
@@ -56,7 +60,7 @@ export function searchDocuments(
     const at = shape.definition.classes.findIndex(({ columns }) => columns.includes(field))
     return 'ABCD'.charAt(at)
   }
-  return ({ plan, minimum, limit, offset, facets, filters }) => {
+  return ({ plan, minimum, limit, offset, facets, filters, geo }) => {
     const query = shape.ranked
       ? nativeQuery(plan, minimum, labelsOf)
       : excludedQuery(plan, labelsOf)
@@ -65,8 +69,8 @@ export function searchDocuments(
     const asked = [simple, terms, weights, units, need, wanted, unwanted, counted]
     const curated = shape.curated ? [plan.pinned, plan.hidden] : []
     // A parameter that the text does not use would be an error.
-    const listed = [plan.pinned, plan.hidden, ...filters]
-    if (shape.definition.facets.length > 0) listed.push(facets)
+    const faceted = shape.definition.facets.length > 0 ? [facets] : []
+    const listed = [plan.pinned, plan.hidden, ...filters, ...faceted, ...geoValues(geo)]
     return {
       name,
       text,
@@ -102,13 +106,25 @@ function renderAll(shape: SearchShape): string {
   const table = tableOf(definition)
   const key = `t.${ident(definition.key)}`
   const keyType = (types[definition.key] as ColumnType).type
+  const facetParameters = definition.facets.length > 0 ? 1 : 0
+  const first = FIXED + definition.filters.length + facetParameters + 1
+  const geo = geoSql(definition, types, shape.geo, first)
+  const nears = shape.geo.distances.map((_, at) => `near_${at}`)
+  const distances = distancesOf(
+    shape.geo.distances,
+    nears.map((near) => `p.${near}`),
+  )
   const columns = [
     ...definition.facets.map((column, at) => `t.${ident(column)} as facet_${at}`),
-    ...sort.map(({ column }, at) => `t.${ident(column)} as sort_${at}`),
+    ...geo.distances.map((distance, at) => `${distance} as near_${at}`),
+    ...sort.flatMap((by, at) => ('column' in by ? [`t.${ident(by.column)} as sort_${at}`] : [])),
   ]
   const order = [
     `array_position($14::text[], key collate "default")`,
-    ...sort.map(({ order }, at) => `sort_${at} ${order} nulls last`),
+    ...sort.map((by, at) => {
+      const value = 'column' in by ? `sort_${at}` : `near_${shape.geo.distances.indexOf(by.near)}`
+      return `${value} ${by.order} nulls last`
+    }),
     ...(sort.length === 0 ? ['score desc'] : []),
     'key',
   ].join(', ')
@@ -130,6 +146,7 @@ function renderAll(shape: SearchShape): string {
       : `(${key} not in (select found.key::${keyType} from found) or ${key}::text = any ($14::text[]))
         and ${key}::text <> all ($15::text[]) and ${key} is not null`,
     ...definition.filters.map((column, at) => filter(column, at, types)),
+    ...geo.conditions,
   ]
   return /* sql */ `
     with found as materialized (
@@ -140,12 +157,12 @@ function renderAll(shape: SearchShape): string {
       from ${from}
       where ${conditions.join('\n        and ')}
     ), page as materialized (
-      select key, score, row_number() over (order by ${order}) as place
+      select ${['key', 'score', ...nears].join(', ')}, row_number() over (order by ${order}) as place
       from matched order by ${order} limit $12::int offset $13::int
     )
     select (select count(*)::text from matched) as total,
       (select coalesce(json_agg(json_build_object(
-          'key', p.key, 'score', p.score, 'row', to_jsonb(t)) order by p.place), '[]')
+          'key', p.key, 'score', p.score, 'row', to_jsonb(t)${distances}) order by p.place), '[]')
        from page p join ${table} t on ${key} = p.key::${keyType}) as hits,
       json_build_array(${definition.facets.map((column, at) => facet(shape, column, at)).join(', ')}) as facets`
 }
