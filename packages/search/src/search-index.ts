@@ -11,6 +11,8 @@ import { SearchRules } from './curation/search-rules.js'
 import { searchError } from './errors.js'
 import { geoOf } from './geo/geo-sql.js'
 import { highlightPage } from './highlight/highlight-page.js'
+import { hybridShape } from './hybrid/hybrid-sql.js'
+import { type VectorColumn, VectorColumns } from './hybrid/vector-column.js'
 import { Maintenance } from './maintenance.js'
 import { migrations } from './migrations/migrations.js'
 import { fingerprint, type IndexNames, indexNames } from './names.js'
@@ -45,12 +47,13 @@ interface Attached {
   /** Whether policies decide which rows a role sees. */
   readonly secured: boolean
   readonly statements: Map<string, (values: SearchValues) => Statement<SearchRow>>
+  readonly vectors: VectorColumns
 }
 
 const searchTracer = tracer('@howdah/search:search')
 
-/** A value that its column cannot be: invalid text, date out of range or malformed, number out of range. */
-const BAD_VALUE = new Set(['22P02', '22003', '22007', '22008'])
+/** A value that its column cannot be: invalid text, date out of range or malformed, number out of range, vector of another length. */
+const BAD_VALUE = new Set(['22P02', '22003', '22007', '22008', '22000'])
 /** A table or function is gone: the index was rebuilt or detached by another process. */
 const GONE = new Set(['42P01', '42883'])
 
@@ -149,6 +152,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
    * No query is an error; of a very long one the first 4096 characters and 400 words are read.
    *
    * @throws {@link HowdahError} SEARCH_INVALID_QUERY when an option does not fit the index or a filter its column
+   * @throws {@link HowdahError} SEARCH_NO_VECTOR when `hybrid` is asked for, and pgvector or the column is not there
    * @throws {@link HowdahError} SEARCH_NOT_ATTACHED, SEARCH_DEFINITION_CHANGED when there is no such index
    */
   search(
@@ -281,8 +285,10 @@ export class SearchIndex<Row = Record<string, unknown>> {
     request: SearchRequest,
     client: TransactionHandle | undefined,
   ): Promise<SearchResult<Row>> {
-    const { highlight } = request
-    const [row] = await this.#db.query(this.#statement(attached, plan, request), client)
+    const { highlight, hybrid } = request
+    const vector = hybrid && (await attached.vectors.of(hybrid, client))
+    const statement = this.#statement(attached, plan, request, vector)
+    const [row] = await this.#db.query(statement, client)
     const { hits, ...found } = resultOf<Row>(row as SearchRow, this.#definition, request)
     const { corrections, didYouMean } = plan
     if (highlight === undefined) return { ...found, hits, corrections, didYouMean }
@@ -339,29 +345,39 @@ export class SearchIndex<Row = Record<string, unknown>> {
     const { columns, secured, language } = await describe(this.#db, this.#definition)
     const names = indexNames(this.#db.schema, known.id, known.generation)
     this.#maintenance.start()
+    const vectors = new VectorColumns(this.#db, this.#definition.table)
     const { id, vocabulary } = known
     const fields = fieldsOf(this.#definition)
     const planner = new QueryPlanner(this.#db, { id, vocabulary, language, fields })
-    return { names, vocabulary, planner, types: columns, secured, statements: new Map() }
+    return { names, vocabulary, planner, types: columns, secured, statements: new Map(), vectors }
   }
 
-  #statement(attached: Attached, plan: QueryPlan, request: SearchRequest): Statement<SearchRow> {
-    const ranked = !plan.blank
+  #statement(
+    attached: Attached,
+    plan: QueryPlan,
+    request: SearchRequest,
+    vector: VectorColumn | undefined,
+  ): Statement<SearchRow> {
+    const ranked = !plan.blank || vector !== undefined
     const order = request.sort ?? (ranked ? [] : this.#definition.sort)
     const geo = geoOf(request.circles, order)
     // Points are values; what a statement is made for names places.
     const sort = order.map((by) => ('near' in by ? { near: by.near, order: by.order } : by))
     const curated = plan.pinned.length > 0 || plan.hidden.length > 0
     // Under policies what matches has to be counted row by row.
+    const free =
+      request.filters.every((allowed) => allowed === null) &&
+      request.circles.length === 0 &&
+      !attached.secured
+    const hybrid = hybridShape(request.hybrid, vector, plan, free)
     const top =
       ranked &&
       sort.length === 0 &&
       (!curated || isShort(plan, request.minimumMatch)) &&
       request.facets.length === 0 &&
-      request.filters.every((allowed) => allowed === null) &&
-      request.circles.length === 0 &&
-      !attached.secured
-    const variant = JSON.stringify([ranked, sort, geo.shape, top, curated])
+      free &&
+      hybrid === undefined
+    const variant = JSON.stringify([ranked, sort, geo.shape, top, curated, hybrid])
     let statement = attached.statements.get(variant)
     if (statement === undefined) {
       const { names, types } = attached
@@ -376,11 +392,13 @@ export class SearchIndex<Row = Record<string, unknown>> {
         geo: geo.shape,
         top,
         curated,
+        hybrid,
       })
       attached.statements.set(variant, statement)
     }
     const { minimumMatch: minimum, limit, offset, facets, filters } = request
-    return statement({ plan, minimum, limit, offset, facets, filters, geo: geo.values })
+    const asked = { plan, minimum, limit, offset, facets, filters, geo: geo.values }
+    return statement({ ...asked, hybrid: request.hybrid })
   }
 
   /** Runs a read; once more when another process has meanwhile rebuilt the index. */
@@ -396,7 +414,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
       if (state !== undefined && BAD_VALUE.has(state)) {
         throw searchError(
           'SEARCH_INVALID_QUERY',
-          `A filter's value is not one its column can have: ${(error as Error).message}.`,
+          `A filter's value or a vector is not one its column can have: ${(error as Error).message}.`,
           { cause: error },
         )
       }

@@ -13,6 +13,7 @@ import {
   type ResolvedHighlight,
   resolveHighlight,
 } from './highlight/highlight-options.js'
+import { type HybridOptions, type ResolvedHybrid, resolveHybrid } from './hybrid/hybrid-options.js'
 import { type Definition, fieldsOf, type SortColumn, type Sorting, sortings } from './options.js'
 import type { QueryMode } from './query/compile-query.js'
 import { MAX_QUERY_CLAUSES } from './query/parse-query.js'
@@ -50,6 +51,11 @@ export interface SearchOptions {
   readonly fuzzy?: boolean | undefined
   /** Whether the last word may be only the beginning of one, as while somebody types. @defaultValue `false` */
   readonly prefix?: boolean | undefined
+  /**
+   * Ranks by a vector, too: the ranks by words and by the distance of vectors are added up as reciprocals. Needs pgvector. An empty query, or
+   * one whose words no row has, is ranked by vectors alone. Filters and excluded words hold for both.
+   */
+  readonly hybrid?: HybridOptions | undefined
   /** Shows fields of the hits as HTML with what was found marked. @defaultValue nothing is shown */
   readonly highlight?: HighlightOptions | true | undefined
 }
@@ -69,6 +75,7 @@ export interface SearchRequest {
   readonly fuzzy: boolean
   readonly prefix: boolean
   readonly highlight: ResolvedHighlight | undefined
+  readonly hybrid: ResolvedHybrid | undefined
 }
 
 const MAX_LIMIT = 1000
@@ -87,10 +94,17 @@ export function resolveRequest(definition: Definition, options: SearchOptions): 
     minimumMatch = 1,
     sort,
   } = options
-  const { fuzzy = true, prefix = false, highlight } = options
+  const { fuzzy = true, prefix = false, highlight, hybrid } = options
   if (mode !== 'any' && mode !== 'all') throw invalid("mode must be 'any' or 'all'.")
   if (typeof fuzzy !== 'boolean' || typeof prefix !== 'boolean') {
     throw invalid('fuzzy and prefix must be true or false.')
+  }
+  const page = {
+    limit: whole(limit, 'limit', MAX_LIMIT),
+    offset: whole(offset, 'offset', MAX_OFFSET),
+  }
+  if (hybrid !== undefined && sort !== undefined) {
+    throw invalid('hybrid decides the order of the hits; leave out sort.')
   }
   return {
     mode,
@@ -101,8 +115,8 @@ export function resolveRequest(definition: Definition, options: SearchOptions): 
     minimumMatch: whole(minimumMatch, 'minimumMatch', MAX_QUERY_CLAUSES),
     facets: known(facets, definition.facets, 'facets'),
     ...filterValues(filters, definition),
-    limit: whole(limit, 'limit', MAX_LIMIT),
-    offset: whole(offset, 'offset', MAX_OFFSET),
+    ...page,
+    hybrid: hybrid === undefined ? undefined : resolveHybrid(hybrid, page.limit + page.offset),
     sort: sort === undefined ? undefined : sorted(sort, definition),
   }
 }

@@ -65,6 +65,11 @@ export function geoSql(
   }
 }
 
+/** How many parameters {@link geoSql} takes. */
+export function geoParameters({ circles, distances }: GeoShape): number {
+  return circles.length * CIRCLE_PARAMETERS + distances.length * POINT_PARAMETERS
+}
+
 /** The parameters of what {@link geoSql} renders. */
 export function geoValues({ circles, points }: GeoValues): (number | null)[] {
   return [...circles.flatMap(circleValues), ...points.flatMap(snapped)]

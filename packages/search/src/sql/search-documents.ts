@@ -1,9 +1,24 @@
 import { ident, literal, type Statement, statementName } from '@howdah/core'
 import { curatedPage } from '../curation/curated-page.js'
-import { distancesOf, type GeoShape, type GeoValues, geoSql, geoValues } from '../geo/geo-sql.js'
+import {
+  distancesOf,
+  type GeoShape,
+  type GeoValues,
+  geoParameters,
+  geoSql,
+  geoValues,
+} from '../geo/geo-sql.js'
 import type { NearSorting } from '../geo/near.js'
+import type { ResolvedHybrid } from '../hybrid/hybrid-options.js'
+import {
+  type HybridShape,
+  hybridSql,
+  hybridValues,
+  RANKS,
+  RANKS_OF_HIT,
+} from '../hybrid/hybrid-sql.js'
 import { type IndexNames, tableOf } from '../names.js'
-import { excludedQuery, nativeQuery } from '../native/native-query.js'
+import { excludedQuery, type NativeQuery, nativeQuery } from '../native/native-query.js'
 import type { Definition, Sorting } from '../options.js'
 import type { QueryPlan } from '../query/query-plan.js'
 import type { ColumnType } from './describe-table.js'
@@ -27,6 +42,8 @@ export interface SearchShape {
   readonly top: boolean
   /** Whether some rows are pinned or hidden. */
   readonly curated: boolean
+  /** Whether, and how, vectors rank besides the words. */
+  readonly hybrid: HybridShape | undefined
 }
 
 /** Values of one search. */
@@ -40,6 +57,7 @@ export interface SearchValues {
   /** For each of the definition's filters the values it allows, as text, or null where it allows all. */
   readonly filters: readonly (readonly (string | null)[] | null)[]
   readonly geo: GeoValues
+  readonly hybrid: ResolvedHybrid | undefined
 }
 
 /** The page that was asked for; counted over all that matches. */
@@ -60,23 +78,28 @@ export function searchDocuments(
     const at = shape.definition.classes.findIndex(({ columns }) => columns.includes(field))
     return 'ABCD'.charAt(at)
   }
-  return ({ plan, minimum, limit, offset, facets, filters, geo }) => {
+  return ({ plan, minimum, limit, offset, facets, filters, geo, hybrid }) => {
     const query = shape.ranked
       ? nativeQuery(plan, minimum, labelsOf)
       : excludedQuery(plan, labelsOf)
-    const { simple, terms, weights, units, need, wanted, unwanted, counted } = query
-    const { stars, stems, seeks } = query
-    const asked = [simple, terms, weights, units, need, wanted, unwanted, counted]
     const curated = shape.curated ? [plan.pinned, plan.hidden] : []
     // A parameter that the text does not use would be an error.
     const faceted = shape.definition.facets.length > 0 ? [facets] : []
-    const listed = [plan.pinned, plan.hidden, ...filters, ...faceted, ...geoValues(geo)]
+    const barred = shape.hybrid?.excluding ? argumentsOf(excludedQuery(plan, labelsOf)) : []
+    const fused = hybrid === undefined ? [] : hybridValues(hybrid, barred)
+    const listed = [plan.pinned, plan.hidden, ...filters, ...faceted, ...geoValues(geo), ...fused]
     return {
       name,
       text,
-      values: [...asked, stars, stems, seeks, limit, offset, ...(shape.top ? curated : listed)],
+      values: [...argumentsOf(query), limit, offset, ...(shape.top ? curated : listed)],
     }
   }
+}
+
+function argumentsOf(query: NativeQuery): unknown[] {
+  const { simple, terms, weights, units, need, wanted, unwanted, counted } = query
+  const { stars, stems, seeks } = query
+  return [simple, terms, weights, units, need, wanted, unwanted, counted, stars, stems, seeks]
 }
 
 const QUERY = `$1::boolean, $2::text[], $3::double precision[], $4::int[], $5::int, $6::text::tsquery, $7::text::tsquery,
@@ -102,7 +125,7 @@ function renderTop({ definition, names, types, curated }: SearchShape): string {
 }
 
 function renderAll(shape: SearchShape): string {
-  const { definition, names, types, ranked, sort } = shape
+  const { definition, names, types, ranked, sort, hybrid } = shape
   const table = tableOf(definition)
   const key = `t.${ident(definition.key)}`
   const keyType = (types[definition.key] as ColumnType).type
@@ -114,7 +137,9 @@ function renderAll(shape: SearchShape): string {
     shape.geo.distances,
     nears.map((near) => `p.${near}`),
   )
+  const ranks = hybrid === undefined ? [] : RANKS
   const columns = [
+    ...ranks.map((rank) => `d.${rank}`),
     ...definition.facets.map((column, at) => `t.${ident(column)} as facet_${at}`),
     ...geo.distances.map((distance, at) => `${distance} as near_${at}`),
     ...sort.flatMap((by, at) => ('column' in by ? [`t.${ident(by.column)} as sort_${at}`] : [])),
@@ -131,38 +156,44 @@ function renderAll(shape: SearchShape): string {
   const { match } = names.functions
   const from = ranked
     ? `(
-        select key, score from found
+        select key, score${ranks.map((rank) => `, ${rank}`).join('')} from found
         union all
-        select pin, 0 from unnest($14::text[]) pin
+        select pin, 0${ranks.map(() => ', null').join('')} from unnest($14::text[]) pin
         where pin not in (select key from found)
           and exists (
             select from ${names.hot} h where h.key = pin
             union all select from ${names.document} d where d.key = pin)
       ) d join ${table} t on ${key} = d.key::${keyType}`
     : `${table} t`
+  const held = [
+    ...definition.filters.map((column, at) => filter(column, at, types)),
+    ...geo.conditions,
+  ]
   const conditions = [
     ranked
       ? 'd.key <> all ($15::text[])'
       : `(${key} not in (select found.key::${keyType} from found) or ${key}::text = any ($14::text[]))
         and ${key}::text <> all ($15::text[]) and ${key} is not null`,
-    ...definition.filters.map((column, at) => filter(column, at, types)),
-    ...geo.conditions,
+    ...held,
   ]
-  return /* sql */ `
-    with found as materialized (
+  const matches = `found as materialized (
       select m.key, m.score from ${match}(${QUERY}) m
-    ), matched as materialized (
+    )`
+  const frame = { functions: names.functions, table, key, keyType, query: QUERY, conditions: held }
+  const vectors = first + geoParameters(shape.geo)
+  return /* sql */ `
+    with ${hybrid === undefined ? matches : hybridSql(hybrid, { ...frame, first: vectors })}, matched as materialized (
       select ${ranked ? 'd.key, d.score' : `${key}::text collate "C" as key, 0::double precision as score`}
         ${columns.map((column) => `, ${column}`).join('')}
       from ${from}
       where ${conditions.join('\n        and ')}
     ), page as materialized (
-      select ${['key', 'score', ...nears].join(', ')}, row_number() over (order by ${order}) as place
+      select ${['key', 'score', ...ranks, ...nears].join(', ')}, row_number() over (order by ${order}) as place
       from matched order by ${order} limit $12::int offset $13::int
     )
     select (select count(*)::text from matched) as total,
       (select coalesce(json_agg(json_build_object(
-          'key', p.key, 'score', p.score, 'row', to_jsonb(t)${distances}) order by p.place), '[]')
+          'key', p.key, 'score', p.score, 'row', to_jsonb(t)${distances}${hybrid === undefined ? '' : RANKS_OF_HIT}) order by p.place), '[]')
        from page p join ${table} t on ${key} = p.key::${keyType}) as hits,
       json_build_array(${definition.facets.map((column, at) => facet(shape, column, at)).join(', ')}) as facets`
 }
