@@ -7,7 +7,14 @@
  *   transaction holds a lock on the application's table while it waits for one on ours, which searches take the other way round;
  * - the first generation is live from the start; a later one once it is filled, in one update of the registry.
  */
-import { Backoff, type Database, type HowdahError, type Queryable, sqlState } from '@howdah/core'
+import {
+  Backoff,
+  type Database,
+  type HowdahError,
+  type Queryable,
+  sqlState,
+  type TransactionHandle,
+} from '@howdah/core'
 import { type SearchErrorCode, searchError } from './errors.js'
 import { checkPlaces } from './geo/places.js'
 import type { Language } from './language/language.js'
@@ -56,7 +63,7 @@ export interface AttachOptions {
 export async function generationsOf(
   db: Database,
   name: string,
-  client?: Queryable,
+  client?: TransactionHandle,
 ): Promise<GenerationRow[]> {
   const [pattern] = triggerName(db.schema, name, 0, 'insert').split('_0_')
   return db.query(findIndex(db.schema, name, `${pattern}_*_`), client)
@@ -208,7 +215,7 @@ export interface DescribedTable extends TableRow {
 export async function describe(
   db: Database,
   definition: Definition,
-  client?: Queryable,
+  client?: TransactionHandle,
 ): Promise<DescribedTable> {
   const { table, key, language: config } = definition
   const [found] = await db.query(describeTable(db.schema, table, key), client)

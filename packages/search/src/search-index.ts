@@ -213,7 +213,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
    */
   suggest(typed: string, options: SuggestOptions = {}): Promise<Suggestion[]> {
     const find = async () => {
-      const { vocabulary: index, planner, secured } = await this.#known()
+      const { vocabulary: index, planner, secured } = await this.#known(options.client)
       const found = await suggest(this.#db, planner.lexemes, { index, tenant: '' }, typed, options)
       return secured ? [] : found
     }
@@ -259,7 +259,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
     request: SearchRequest,
     client: TransactionHandle | undefined,
   ): Promise<SearchResult<Row>> {
-    const attached = await this.#known()
+    const attached = await this.#known(client)
     const { planner, secured } = attached
     const { mode, prefix } = request
     // The words of rows that a policy hides are not for everybody.
@@ -273,7 +273,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
     request: SearchRequest,
     client: TransactionHandle | undefined,
   ): Promise<SearchResult<Row>> {
-    const attached = await this.#known()
+    const attached = await this.#known(client)
     const source = await sourceOf(likeness, attached.planner.lexemes, client)
     const [words] = await this.#db.query(tellingWords(attached.names, source), client)
     return this.#answer(attached, planOf(likeness, words as TellingWords), request, client)
@@ -315,10 +315,11 @@ export class SearchIndex<Row = Record<string, unknown>> {
     await this.#db.migrator.ensure(migrations)
   }
 
-  async #known(): Promise<Attached> {
+  /** A transaction is asked on its own connection, for it may hold the last one there is. */
+  async #known(client?: TransactionHandle): Promise<Attached> {
     await this.#ready()
     if (this.#attached === undefined) {
-      const reading = this.#read()
+      const reading = this.#read(client)
       this.#attached = reading
       // A failure is its callers' to hear of, and the next call tries again.
       reading.catch(() => {
@@ -328,9 +329,9 @@ export class SearchIndex<Row = Record<string, unknown>> {
     return this.#attached
   }
 
-  async #find(): Promise<GenerationRow> {
+  async #find(client?: TransactionHandle): Promise<GenerationRow> {
     const { name } = this.#definition
-    const known = (await generationsOf(this.#db, name)).find(({ live }) => live)
+    const known = (await generationsOf(this.#db, name, client)).find(({ live }) => live)
     if (known !== undefined) return known
     throw searchError(
       'SEARCH_NOT_ATTACHED',
@@ -338,11 +339,11 @@ export class SearchIndex<Row = Record<string, unknown>> {
     )
   }
 
-  async #read(): Promise<Attached> {
-    const known = await this.#find()
+  async #read(client?: TransactionHandle): Promise<Attached> {
+    const known = await this.#find(client)
     if (known.definition !== fingerprint(this.#definition))
       throw definitionChanged(this.#definition.name)
-    const { columns, secured, language } = await describe(this.#db, this.#definition)
+    const { columns, secured, language } = await describe(this.#db, this.#definition, client)
     const names = indexNames(this.#db.schema, known.id, known.generation)
     this.#maintenance.start()
     const vectors = new VectorColumns(this.#db, this.#definition.table)

@@ -259,6 +259,33 @@ function hybridTests(setUp: () => Promise<Setup>): void {
     await expect(undone).rejects.toThrow('undo')
   })
 
+  test('a policy hides rows from both rankings, and from the total', async () => {
+    const { run, pool } = setup
+    await run('create table secret (id int primary key, body text, embedding "ext ra".vector(2))')
+    await run(
+      `insert into secret select i, 'word', '[1,0]'::text::"ext ra".vector from generate_series(1, 6) i`,
+    )
+    const options = { pool, table: 'secret', key: 'id', fields: { body: {} } }
+    await using owner = new SearchIndex('secrets', options)
+    await owner.attach()
+    await run('alter table secret enable row level security')
+    await run('create policy even on secret using (id % 2 = 0)')
+    await run('create role reader')
+    await run('grant usage on schema howdah, public, "ext ra" to reader')
+    await run('grant select on all tables in schema howdah, public to reader')
+    await using reader = new SearchIndex('secrets', options)
+    const undone = pool.transaction(async (tx) => {
+      await tx.query({ text: 'set local role reader' })
+      const hybrid = { column: 'embedding', vector: [1, 0.5] }
+      const { total, hits } = await reader.search('word', { hybrid, client: tx })
+      expect([total, hits.map(({ key }) => key).toSorted()]).toEqual([3, ['2', '4', '6']])
+      throw new Error('undo')
+    })
+    await expect(undone).rejects.toThrow('undo')
+    await run('drop owned by reader')
+    await run('drop role reader')
+  })
+
   test('what is no vector of the column is refused', async () => {
     const hybrid = { column: 'em"bed', vector: [1, 2, 3] }
     const refused = (changed: object, code = 'SEARCH_INVALID_QUERY') =>
