@@ -7,8 +7,16 @@
  *   transaction holds a lock on the application's table while it waits for one on ours, which searches take the other way round;
  * - the first generation is live from the start; a later one once it is filled, in one update of the registry.
  */
-import { Backoff, type Database, type HowdahError, type Queryable, sqlState } from '@howdah/core'
+import {
+  Backoff,
+  type Database,
+  type HowdahError,
+  type Queryable,
+  sqlState,
+  type TransactionHandle,
+} from '@howdah/core'
 import { type SearchErrorCode, searchError } from './errors.js'
+import { checkPlaces } from './geo/places.js'
 import type { Language } from './language/language.js'
 import { tidyOnce } from './maintenance.js'
 import { fingerprint, indexNames, TRIGGER_EVENTS, tableOf, triggerName } from './names.js'
@@ -65,7 +73,7 @@ export interface AttachOptions {
 export async function generationsOf(
   db: Database,
   name: string,
-  client?: Queryable,
+  client?: TransactionHandle,
 ): Promise<GenerationRow[]> {
   const [pattern] = triggerName(db.schema, name, 0, 'insert').split('_0_')
   return db.query(findIndex(db.schema, name, `${pattern}_*_`), client)
@@ -226,12 +234,12 @@ export interface DescribedTable extends TableRow {
  * Reads the application's table and checks that the index can live on it.
  *
  * @throws {@link HowdahError} SEARCH_UNKNOWN_TABLE, SEARCH_UNKNOWN_COLUMN, SEARCH_UNKNOWN_LANGUAGE, SEARCH_NO_UNACCENT,
- * SEARCH_KEY_NOT_UNIQUE
+ * SEARCH_KEY_NOT_UNIQUE, SEARCH_INVALID_OPTION
  */
 export async function describe(
   db: Database,
   definition: Definition,
-  client?: Queryable,
+  client?: TransactionHandle,
 ): Promise<DescribedTable> {
   const { table, key, language: config } = definition
   const [found] = await db.query(describeTable(db.schema, table, key), client)
@@ -246,6 +254,7 @@ export async function describe(
     ...definition.classes.flatMap((group) => group.columns),
     ...definition.filters,
     ...definition.sort.map(({ column }) => column),
+    ...definition.geo.flatMap(({ lat, lon }) => [lat, lon]),
   ]
   const missing = columns.find((column) => !Object.hasOwn(found.columns, column))
   if (missing !== undefined) {
@@ -254,6 +263,7 @@ export async function describe(
       `The table ${tableOf(definition)} has no column '${missing}'. Correct the index's options, or add the column.`,
     )
   }
+  checkPlaces(definition, found.columns)
   if (!found.unique_key) {
     throw searchError(
       'SEARCH_KEY_NOT_UNIQUE',

@@ -35,6 +35,8 @@ const FUNCTIONS = [
   'matched',
   'count',
   'ask',
+  'judge',
+  'telling',
 ] as const
 
 /** What one generation of an index is made of: each by its qualified, quoted name. */

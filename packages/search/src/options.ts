@@ -1,6 +1,7 @@
 import { type DatabaseSource, ident, isHowdahError } from '@howdah/core'
 import { searchError } from './errors.js'
 import { CONNECTIVES } from './filter/filter-node.js'
+import { type Place, type PlaceColumns, resolvePlaces } from './geo/places.js'
 import { type QueryLogOptions, type ResolvedLog, resolveLog } from './log/log-options.js'
 
 /** A table by schema and name, each taken as it is. */
@@ -35,6 +36,8 @@ export interface SearchIndexOptions {
   readonly filters?: readonly string[] | undefined
   /** Columns that can be sorted by; also the order, one after the other, of results to an empty query. @defaultValue `[]` */
   readonly sort?: readonly SortColumn[] | undefined
+  /** Places of a row by a name, for filters and sorting by distance: `{ place: { lat: 'latitude', lon: 'longitude' } }`. @defaultValue `{}` */
+  readonly geo?: Readonly<Record<string, PlaceColumns>> | undefined
   /** The text search configuration, as `'english'` (of `pg_catalog`) or as an object. @defaultValue `'english'` */
   readonly language?: string | TableName | undefined
   /** Takes letters with accents for those without, by the extension `unaccent`, which must be installed. @defaultValue `false` */
@@ -64,6 +67,7 @@ export interface Definition {
   /** Everything that can be filtered on, facets included. */
   readonly filters: readonly string[]
   readonly sort: readonly Sorting[]
+  readonly geo: readonly Place[]
   readonly language: { readonly schema: string; readonly name: string }
   readonly unaccent: boolean
   readonly log: ResolvedLog | undefined
@@ -89,7 +93,7 @@ export function resolveDefinition(name: string, options: SearchIndexOptions): De
     throw invalid('Pass the options as an object: { pool, table, key, fields }.')
   }
   const { table, key, fields, facets = [], filters = [], sort = [] } = options
-  const { language = 'english', unaccent = false } = options
+  const { language = 'english', unaccent = false, geo = {} } = options
   if (typeof unaccent !== 'boolean') throw invalid('unaccent must be true or false.')
   const facetColumns = columns(facets, 'facets')
   const filterColumns = [...new Set([...facetColumns, ...columns(filters, 'filters')])]
@@ -110,6 +114,7 @@ export function resolveDefinition(name: string, options: SearchIndexOptions): De
     facets: facetColumns,
     filters: filterColumns,
     sort: sortings(sort, 'sort'),
+    geo: resolvePlaces(geo, column, filterColumns),
     language: qualified(language, 'language', 'pg_catalog'),
     unaccent,
     log: resolveLog(options.log),

@@ -19,6 +19,7 @@ import { searchError } from './errors.js'
 import { type ExplainOptions, keyText } from './explain/explain-options.js'
 import { type Explanation, explainValues, explanationOf } from './explain/explanation.js'
 import { highlightPage } from './highlight/highlight-page.js'
+import { VectorColumns } from './hybrid/vector-column.js'
 import { QueryLog } from './log/query-log.js'
 import { SearchQueries } from './log/search-queries.js'
 import { Maintenance } from './maintenance.js'
@@ -32,12 +33,21 @@ import { QueryPlanner } from './query/query-planner.js'
 import { understood } from './query/understood.js'
 import { resolveRequest, type SearchOptions, type SearchRequest } from './search-request.js'
 import { resultOf, type SearchResult } from './search-result.js'
+import {
+  type Likeness,
+  type LikeThis,
+  type MoreLikeThisOptions,
+  planOf,
+  resolveLikeness,
+  sourceOf,
+} from './similar/more-like-this.js'
 import type { ColumnType } from './sql/describe-table.js'
 import { type ExplainRow, explainDocument } from './sql/explain-document.js'
 import type { GenerationRow } from './sql/find-index.js'
 import { readProgress } from './sql/read-progress.js'
 import { readStats, type StatsRow } from './sql/read-stats.js'
 import { SearchStatements } from './sql/search-statements.js'
+import { type TellingWords, tellingWords } from './sql/telling-words.js'
 import { searchReader } from './stats/search-metrics.js'
 import { SearchTimes } from './stats/search-times.js'
 import { type SearchStats, statsOf } from './stats/stats.js'
@@ -53,12 +63,13 @@ interface Attached {
   /** Whether policies decide which rows a role sees. */
   readonly secured: boolean
   readonly statements: SearchStatements
+  readonly vectors: VectorColumns
 }
 
 const searchTracer = tracer('@howdah/search:search')
 
-/** A value that its column cannot be: invalid text, date out of range or malformed, number out of range. */
-const BAD_VALUE = new Set(['22P02', '22003', '22007', '22008'])
+/** A value that its column cannot be: invalid text, date out of range or malformed, number out of range, vector of another length. */
+const BAD_VALUE = new Set(['22P02', '22003', '22007', '22008', '22000'])
 /** A table or function is gone: the index was rebuilt or detached by another process. */
 const GONE = new Set(['42P01', '42883'])
 
@@ -175,6 +186,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
    *
    * @throws {@link HowdahError} SEARCH_INVALID_QUERY when an option does not fit the index or a filter its column
    * @throws {@link HowdahError} SEARCH_INVALID_CURSOR when `after` is not `next` of the same search
+   * @throws {@link HowdahError} SEARCH_NO_VECTOR when `hybrid` is asked for, and pgvector or the column is not there
    * @throws {@link HowdahError} SEARCH_NOT_ATTACHED, SEARCH_DEFINITION_CHANGED when there is no such index
    */
   search(
@@ -207,7 +219,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
     const request = resolveRequest(this.#definition, { ...options })
     const text = keyText(key)
     const explain = async () => {
-      const attached = await this.#known()
+      const attached = await this.#known(options.client)
       const plan = await this.#plan(attached, query, request, options.client)
       const values = explainValues(plan, text, request, this.#definition)
       const asked = explainDocument(this.#definition, attached.names, attached.types, values)
@@ -218,6 +230,39 @@ export class SearchIndex<Row = Record<string, unknown>> {
   }
 
   /**
+   * Finds rows like a given one, without itself, or like a text: those that rank best for the words that tell most about it, which are
+   * the words it would itself rank highest for.
+   *
+   * @throws {@link HowdahError} SEARCH_UNKNOWN_KEY when the index has no such row, or it is hidden from the role
+   * @throws {@link HowdahError} SEARCH_INVALID_QUERY, SEARCH_NOT_ATTACHED, SEARCH_DEFINITION_CHANGED as {@link SearchIndex.search}
+   *
+   * @example
+   * ```ts
+   * import type { SearchIndex } from '@howdah/search'
+   *
+   * export async function related(offers: SearchIndex, id: number) {
+   *   const { hits } = await offers.moreLikeThis(id, { limit: 3, filters: { status: 'open' } })
+   *   return hits.map((hit) => hit.row)
+   * }
+   * ```
+   */
+  moreLikeThis(
+    like: LikeThis,
+    options: MoreLikeThisOptions & { readonly client?: TransactionHandle | undefined } = {},
+  ): Promise<SearchResult<Row>> {
+    return searchTracer.run(
+      () => ({ target: this.#definition.name }),
+      async () => {
+        const likeness = resolveLikeness(this.#definition, like, options)
+        const { fields, maxWords, minDocuments, client, ...rest } = options
+        const request = resolveRequest(this.#definition, rest)
+        const find = () => this.#similar(likeness, request, client)
+        return await this.#again(find, client === undefined)
+      },
+    )
+  }
+
+  /**
    * Completes the last word of what somebody has typed so far from the words of the rows, the most frequent first, or corrects it where no word
    * begins so. Words of new rows are suggested some seconds after the commit. Answers nothing where row security decides who sees which rows.
    *
@@ -225,7 +270,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
    */
   suggest(typed: string, options: SuggestOptions = {}): Promise<Suggestion[]> {
     const find = async () => {
-      const { vocabulary: index, planner, secured } = await this.#known()
+      const { vocabulary: index, planner, secured } = await this.#known(options.client)
       const found = await suggest(this.#db, planner.lexemes, { index, tenant: '' }, typed, options)
       return secured ? [] : found
     }
@@ -267,15 +312,38 @@ export class SearchIndex<Row = Record<string, unknown>> {
     request: SearchRequest,
     client: TransactionHandle | undefined,
   ): Promise<SearchResult<Row>> {
-    const attached = await this.#known()
-    const { planner, statements } = attached
-    const { highlight } = request
+    const attached = await this.#known(client)
     const plan = await this.#plan(attached, query, request, client)
+    return this.#answer(attached, plan, query, request, client)
+  }
+
+  async #similar(
+    likeness: Likeness,
+    request: SearchRequest,
+    client: TransactionHandle | undefined,
+  ): Promise<SearchResult<Row>> {
+    const attached = await this.#known(client)
+    const source = await sourceOf(likeness, attached.planner.lexemes, client)
+    const [words] = await this.#db.query(tellingWords(attached.names, source), client)
+    const plan = planOf(likeness, words as TellingWords)
+    return this.#answer(attached, plan, JSON.stringify(likeness), request, client)
+  }
+
+  /** Finds what was planned; a cursor holds for what was asked only. */
+  async #answer(
+    { statements, vectors, planner }: Attached,
+    plan: QueryPlan,
+    asked: string,
+    request: SearchRequest,
+    client: TransactionHandle | undefined,
+  ): Promise<SearchResult<Row>> {
+    const { highlight, hybrid } = request
+    const vector = hybrid && (await vectors.of(hybrid, client))
     const ask: AskPage = async (start) => {
-      const [row] = await this.#db.query(statements.search(plan, request, start), client)
+      const [row] = await this.#db.query(statements.search(plan, request, start, vector), client)
       return row
     }
-    const { row, next } = await findPage(this.#definition, query, request, ask)
+    const { row, next } = await findPage(this.#definition, asked, request, ask)
     const { hits, ...found } = { ...resultOf<Row>(row, request), next }
     const { didYouMean } = plan
     const answer = { ...found, understood: understood(plan), didYouMean }
@@ -326,10 +394,11 @@ export class SearchIndex<Row = Record<string, unknown>> {
     await this.#db.migrator.ensure(migrations)
   }
 
-  async #known(): Promise<Attached> {
+  /** A transaction is asked on its own connection, for it may hold the last one there is. */
+  async #known(client?: TransactionHandle): Promise<Attached> {
     await this.#ready()
     if (this.#attached === undefined) {
-      const reading = this.#read()
+      const reading = this.#read(client)
       this.#attached = reading
       // A failure is its callers' to hear of, and the next call tries again.
       reading.catch(() => {
@@ -339,9 +408,9 @@ export class SearchIndex<Row = Record<string, unknown>> {
     return this.#attached
   }
 
-  async #find(): Promise<GenerationRow> {
+  async #find(client?: TransactionHandle): Promise<GenerationRow> {
     const { name } = this.#definition
-    const known = (await generationsOf(this.#db, name)).find(({ live }) => live)
+    const known = (await generationsOf(this.#db, name, client)).find(({ live }) => live)
     if (known !== undefined) return known
     throw searchError(
       'SEARCH_NOT_ATTACHED',
@@ -349,13 +418,14 @@ export class SearchIndex<Row = Record<string, unknown>> {
     )
   }
 
-  async #read(): Promise<Attached> {
-    const known = await this.#find()
+  async #read(client?: TransactionHandle): Promise<Attached> {
+    const known = await this.#find(client)
     if (known.definition !== fingerprint(this.#definition))
       throw definitionChanged(this.#definition.name)
-    const { columns, secured, language } = await describe(this.#db, this.#definition)
+    const { columns, secured, language } = await describe(this.#db, this.#definition, client)
     const names = indexNames(this.#db.schema, known.id, known.generation)
     this.#maintenance.start()
+    const vectors = new VectorColumns(this.#db, this.#definition.table)
     const { id, vocabulary } = known
     const fields = fieldsOf(this.#definition)
     const planner = new QueryPlanner(this.#db, { id, vocabulary, language, fields })
@@ -366,7 +436,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
       attributes: attributesOf(this.#definition, columns),
       secured,
     })
-    return { id, names, vocabulary, planner, types: columns, secured, statements }
+    return { id, names, vocabulary, planner, types: columns, secured, statements, vectors }
   }
 
   /** Runs a read; once more when another process has meanwhile rebuilt the index. */
@@ -383,7 +453,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
       if (state !== undefined && BAD_VALUE.has(state)) {
         throw searchError(
           'SEARCH_INVALID_QUERY',
-          `A filter's value is not one its column can have: ${(error as Error).message}.`,
+          `A filter's value or a vector is not one its column can have: ${(error as Error).message}.`,
           { cause: error },
         )
       }

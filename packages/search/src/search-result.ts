@@ -7,10 +7,14 @@ import type { SearchRow } from './sql/searched.js'
 export interface SearchHit<Row> {
   /** The row's key, as PostgreSQL writes it as text. */
   readonly key: string
-  /** BM25 score; 0 where the query has no words. */
+  /** BM25 score; 0 where the query has no words. With `hybrid` the sum of the reciprocals of both ranks. */
   readonly score: number
   /** The row as it is now, as PostgreSQL's `to_jsonb` gives it: times are strings, and numbers beyond 2^53 lose digits. */
   readonly row: Row
+  /** With `hybrid`: which place the row has in each ranking, from 1; nothing where it is not among the candidates. */
+  readonly ranks?: { readonly words?: number; readonly vector?: number }
+  /** With a filter or sort by distance: for each place that was asked for how many metres it is away; nothing for one that the row does not have. */
+  readonly distances?: Readonly<Record<string, number>>
   /** With `highlight`: fields as HTML, escaped, with marks around what was found. */
   readonly highlights?: Readonly<Record<string, string>>
 }
@@ -24,7 +28,7 @@ export interface FacetCount extends FacetRange {
 
 /** What a search answers. */
 export interface SearchResult<Row> {
-  /** How many rows match, on all pages together. */
+  /** How many rows match, on all pages together; with `hybrid`, how many are among the candidates of either ranking. */
   readonly total: number
   readonly hits: readonly SearchHit<Row>[]
   /** The `after` of the next page; undefined on the last one. */

@@ -158,7 +158,7 @@ test('what a policy hides is in no total and no count', async () => {
   await pool.query(`create table note (id int primary key, body text, kind text);
     insert into note select n, 'shoes', 'kind ' || n % 3 from generate_series(1, 30) n;
     alter table note enable row level security; create policy visible on note using (id <= 10);
-    create role reader; grant usage on schema public, howdah to reader;`)
+    create role facet_reader; grant usage on schema public, howdah to facet_reader;`)
   const notes = new SearchIndex('notes', {
     pool,
     table: 'note',
@@ -167,10 +167,10 @@ test('what a policy hides is in no total and no count', async () => {
     facets: ['kind'],
   })
   await notes.attach()
-  await pool.query('grant select on all tables in schema public, howdah to reader')
-  await pool.query('grant execute on all functions in schema howdah to reader')
+  await pool.query('grant select on all tables in schema public, howdah to facet_reader')
+  await pool.query('grant execute on all functions in schema howdah to facet_reader')
   await Database.from(pool).transaction(async (tx) => {
-    await tx.query({ text: 'set local role reader' })
+    await tx.query({ text: 'set local role facet_reader' })
     const { total, facets } = await notes.search('shoes', {
       facets: ['kind'],
       filters: { kind: { not: 'kind 0' } },

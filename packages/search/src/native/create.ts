@@ -1,9 +1,11 @@
+import { tellingFunction } from '../similar/telling-function.js'
 import { askFunction } from './ask.js'
 import { countFunction, matchedFunction } from './count.js'
 import { documentFunction } from './documents.js'
 import { fillFunction } from './fill.js'
 import { findFunction } from './find.js'
 import type { Generation } from './generation.js'
+import { judgeFunction } from './judge.js'
 import { maintainFunction } from './maintain.js'
 import { bitsFunction, cutFunction, maskFunction } from './mask.js'
 import { matchFunction, searchFunction } from './match.js'
@@ -31,6 +33,8 @@ export function createGeneration(generation: Generation): string[] {
     matchedFunction(generation),
     countFunction(generation),
     askFunction(generation),
+    judgeFunction(generation),
+    tellingFunction(generation),
     ...createTriggers(generation),
   ]
 }

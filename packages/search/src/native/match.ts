@@ -76,12 +76,17 @@ begin
   select c.key, ${score(generation, 'c')}
     + (select coalesce(sum(star.weight), 0) from star where c.document @@ star.query), c.slot, c.number
   from candidate c
-  where c.kept and c.document @@ wanted and (unwanted is null or not c.document @@ unwanted)
-    and (cardinality(counted) = 0 or need <= (select count(*) from unnest(counted) one where c.document @@ one));
+  where c.kept and ${fits('c')};
 end`
   return `create function ${names.functions.match}(${QUERY}, cut varbit[], chosen tsquery)
     returns table (key text, score double precision, slot bigint, number bigint)
     language plpgsql stable ${PLANS} as ${literal(body)}`
+}
+
+/** Whether a document is one that the query asks for. */
+export function fits(alias: string): string {
+  return `${alias}.document @@ wanted and (unwanted is null or not ${alias}.document @@ unwanted)
+    and (cardinality(counted) = 0 or need <= (select count(*) from unnest(counted) one where ${alias}.document @@ one))`
 }
 
 /** The best k and how many match, by whichever way is exact for the query. */

@@ -1,6 +1,6 @@
 import { ident } from '@howdah/core'
 import { tableOf } from '../names.js'
-import type { Definition, Sorting } from '../options.js'
+import type { Definition } from '../options.js'
 import { type ColumnType, comparedType } from '../sql/describe-table.js'
 
 /** One of the things that a page is sorted by, in the SQL of a search. */
@@ -58,10 +58,6 @@ export function sortText(value: string, { type }: ColumnType): string {
 }
 
 /** The columns of the hits that a position is made of. */
-export function sortTexts(
-  sort: readonly Sorting[],
-  types: Readonly<Record<string, ColumnType>>,
-  from: string,
-): string[] {
-  return sort.map(({ column }, at) => sortText(`${from}.sort_${at}`, types[column] as ColumnType))
+export function sortTexts(types: readonly ColumnType[], from: string): string[] {
+  return types.map((type, at) => sortText(`${from}.sort_${at}`, type))
 }

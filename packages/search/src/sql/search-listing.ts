@@ -15,11 +15,13 @@ import { lastHit, type Masked, type PageStart, queryParameters, type Searched } 
 export function searchListing(
   searched: Searched,
   { filter, facets }: Masked,
-  { filters, limit, sort = searched.definition.sort }: SearchRequest,
+  request: SearchRequest,
   { offset, position }: PageStart,
   parameters: Parameters,
 ): string {
   const { definition, names, types } = searched
+  const { filters, limit } = request
+  const sort = (request.sort ?? definition.sort).filter((by) => 'column' in by)
   const { add } = parameters
   const key = `t.${ident(definition.key)}`
   const levels = sort.map(({ column, order }, at) => ({
@@ -61,7 +63,7 @@ export function searchListing(
           'key', p.key, 'score', p.score, 'row', p.row) order by p.place), '[]') from page p) as hits,
       c.counts as facets,
       (select count(*) > ${most}::int from listed) as more,
-      ${lastHit(searched, sortTexts(sort, types, 'p'))} as last,
+      ${lastHit(searched, sortTexts(sortTypes, 'p'))} as last,
       false as short
     from ${names.functions.count}(${asked}, true,
       ${add(filter && JSON.stringify(filter))}::text::jsonb, ${add(JSON.stringify(facets))}::text::jsonb) c`

@@ -1,6 +1,10 @@
 import { ident } from '@howdah/core'
 import type { FacetRequest } from '../facet/facet-request.js'
 import { filterCondition } from '../filter/filter-condition.js'
+import { circlesOf } from '../filter/filter-node.js'
+import { distanceFrom, distancesOf, measuredFrom } from '../geo/geo-sql.js'
+import { hybridSql, RANKS, RANKS_OF_HIT } from '../hybrid/hybrid-sql.js'
+import type { VectorColumn } from '../hybrid/vector-column.js'
 import { tableOf } from '../names.js'
 import { lengthOfValue, MAX_VALUE, sameValue } from '../native/attributes.js'
 import { MAX_FACET_VALUES } from '../native/count.js'
@@ -10,7 +14,16 @@ import type { QueryPlan } from '../query/query-plan.js'
 import type { SearchRequest } from '../search-request.js'
 import { type ColumnType, comparedType } from './describe-table.js'
 import type { Parameters } from './parameters.js'
-import { labelsIn, lastHit, type PageStart, queryParameters, type Searched } from './searched.js'
+import {
+  labelsIn,
+  lastHit,
+  type Masked,
+  type PageStart,
+  queryParameters,
+  type Searched,
+} from './searched.js'
+
+const METRES: ColumnType = { type: 'pg_catalog.float8', element: null, kind: null, collation: null }
 
 /** Looks at every row that matches, live and under the rights of the caller. */
 export function searchRows(
@@ -18,13 +31,19 @@ export function searchRows(
   plan: QueryPlan,
   request: SearchRequest,
   { offset, position }: PageStart,
+  vector: VectorColumn | undefined,
+  masked: Masked | undefined,
   parameters: Parameters,
 ): string {
   const { definition, names, types } = searched
-  const { facets, filters, limit, minimumMatch } = request
+  const { facets, filters, limit, minimumMatch, hybrid } = request
   const labelsOf = labelsIn(definition)
-  const ranked = !plan.blank
+  const ranked = !plan.blank || vector !== undefined
   const sort = request.sort ?? (ranked ? [] : definition.sort)
+  const points = measuredFrom(circlesOf(filters.map(({ node }) => node)), sort)
+  const places = [...points.keys()]
+  const nears = places.map((_, at) => `near_${at}`)
+  const ranks = vector === undefined ? [] : RANKS
   const { add } = parameters
   const query = ranked ? nativeQuery(plan, minimumMatch, labelsOf) : excludedQuery(plan, labelsOf)
   const asked = queryParameters(query, parameters)
@@ -39,7 +58,14 @@ export function searchRows(
   const others = filters.filter((entry) => !own.includes(entry))
   const columns = [
     ...facets.map(({ column }, at) => `t.${ident(column)} as facet_${at}`),
-    ...sort.map(({ column }, at) => `t.${ident(column)} as sort_${at}`),
+    ...sort.map(
+      (by, at) =>
+        `${'near' in by ? distanceFrom(definition, by.near, by, add) : `t.${ident(by.column)}`} as sort_${at}`,
+    ),
+    ...[...points].map(
+      ([name, point], at) => `${distanceFrom(definition, name, point, add)} as near_${at}`,
+    ),
+    ...ranks.map((rank) => `d.${rank}`),
     ...own.map(({ node }, at) => `(${filterCondition(node, types, add)}) is true as own_${at}`),
   ]
   const allowed = (facet?: FacetRequest) =>
@@ -64,14 +90,14 @@ export function searchRows(
     ...levels.map(({ column, order }) => `${column} ${order} nulls last`),
     'key collate "C"',
   ].join(', ')
-  const sortTypes = sort.map(({ column }) => types[column] as ColumnType)
+  const sortTypes = sort.map((by) => ('near' in by ? METRES : (types[by.column] as ColumnType)))
   const read = position && `, ${positionFrom(add(JSON.stringify(position)), sortTypes)}`
   const after = position && ` and ${comesAfter(levels, '(select o.key from position o)')}`
   const from = ranked
     ? `(
-        select key, score from found
+        select key, score${ranks.map((rank) => `, ${rank}`).join('')} from found
         union all
-        select pin, 0 from unnest(${pinned}) pin
+        select pin, 0${ranks.map(() => ', null').join('')} from unnest(${pinned}) pin
         where pin not in (select key from found)
           and exists (
             select from ${names.hot} h where h.key = pin
@@ -86,26 +112,52 @@ export function searchRows(
     ...others.map(({ node }) => filterCondition(node, types, add)),
   ]
   const counts = facets.map((facet, at) => counted(facet, at, allowed(facet), searched, add))
-  return /* sql */ `
-    with found as materialized (
+  const shown = `${distancesOf(
+    places,
+    nears.map((near) => `p.${near}`),
+  )}${vector === undefined ? '' : RANKS_OF_HIT}`
+  const found =
+    hybrid === undefined || vector === undefined
+      ? `found as materialized (
       select m.key, m.score from ${names.functions.match}(${asked}, null, null) m
-    ), matched as materialized (
+    )`
+      : hybridSql(
+          hybrid,
+          vector,
+          {
+            names,
+            table,
+            key,
+            keyType,
+            query: asked,
+            excluded:
+              plan.excluded.length === 0
+                ? undefined
+                : queryParameters(excludedQuery(plan, labelsOf), parameters),
+            hidden,
+            filter: masked && `${add(masked.filter && JSON.stringify(masked.filter))}::text::jsonb`,
+            conditions: filters.map(({ node }) => filterCondition(node, types, add)),
+          },
+          add,
+        )
+  return /* sql */ `
+    with ${found}, matched as materialized (
       select ${ranked ? 'd.key, d.score' : `${key}::text collate "C" as key, 0::double precision as score`}
         ${columns.map((column) => `, ${column}`).join('')}
       from ${from}
       where ${conditions.join('\n        and ')}
     )${read ?? ''}, page as materialized (
-      select key, score${sort.map((_, at) => `, sort_${at}`).join('')},
+      select ${['key', 'score', ...ranks, ...nears, ...sort.map((_, at) => `sort_${at}`)].join(', ')},
         row_number() over (order by ${order}) as place, count(*) over () as rest
       from matched where ${allowed()}${after ?? ''} order by ${order} limit ${most}::int offset ${passed}::int
     )
     select (select count(*)::text from matched where ${allowed()}) as total,
       (select coalesce(json_agg(json_build_object(
-          'key', p.key, 'score', p.score, 'row', to_jsonb(t)) order by p.place), '[]')
+          'key', p.key, 'score', p.score, 'row', to_jsonb(t)${shown}) order by p.place), '[]')
        from page p join ${table} t on ${key} = p.key::${keyType}) as hits,
       json_build_array(${counts.join(', ')}) as facets,
       (select coalesce(max(p.rest) > ${most}::int + ${passed}::int, false) from page p) as more,
-      ${lastHit(searched, sortTexts(sort, types, 'p'))} as last,
+      ${lastHit(searched, sortTexts(sortTypes, 'p'))} as last,
       false as short`
 }
 

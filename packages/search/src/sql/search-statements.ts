@@ -1,7 +1,13 @@
 import { type Statement, statementName } from '@howdah/core'
 import type { FilterEntry } from '../filter/filter-node.js'
 import { filterProgram } from '../filter/filter-program.js'
-import { excludedWords, nativeQuery, withoutExcludedWords } from '../native/native-query.js'
+import type { VectorColumn } from '../hybrid/vector-column.js'
+import {
+  excludedWords,
+  type NativeQuery,
+  nativeQuery,
+  withoutExcludedWords,
+} from '../native/native-query.js'
 import type { LabelsOf } from '../query/plan-query.js'
 import type { QueryPlan } from '../query/query-plan.js'
 import type { SearchRequest } from '../search-request.js'
@@ -21,6 +27,19 @@ import {
 /** Texts that are prepared. Filters can be nested in any way, and each way that has to be looked at row by row is another text. */
 const MAX_PREPARED = 64
 
+/** Rows that may be pinned or hidden without that every match has to be looked at. */
+const MAX_CURATED = 100
+
+/** Whether the best of all rows, and as many more as are pinned or hidden, can be asked for in place of everything that matches. */
+function isShort(
+  { pinned, hidden }: QueryPlan,
+  { simple }: NativeQuery,
+  { filter, facets }: Masked,
+): boolean {
+  const few = pinned.length + hidden.length <= MAX_CURATED
+  return few && simple && filter === null && facets.length === 0
+}
+
 /** The statements of an index's searches. Each finds, ranks and counts at once, so on one snapshot. */
 export class SearchStatements {
   readonly #searched: Searched
@@ -33,9 +52,14 @@ export class SearchStatements {
   }
 
   /** The way that looks at the fewest rows of those that are exact for what was asked. */
-  search(plan: QueryPlan, request: SearchRequest, start: PageStart): Statement<SearchRow> {
+  search(
+    plan: QueryPlan,
+    request: SearchRequest,
+    start: PageStart,
+    vector?: VectorColumn,
+  ): Statement<SearchRow> {
     const parameters = new Parameters()
-    const text = this.#render(plan, request, start, parameters)
+    const text = this.#render(plan, request, start, vector, parameters)
     return { name: this.#nameOf(text), text, values: parameters.values }
   }
 
@@ -43,20 +67,24 @@ export class SearchStatements {
     plan: QueryPlan,
     request: SearchRequest,
     start: PageStart,
+    vector: VectorColumn | undefined,
     parameters: Parameters,
   ): string {
     const searched = this.#searched
-    const { minimumMatch, sort } = request
+    const { minimumMatch, sort = plan.blank ? searched.definition.sort : [] } = request
     const curated = plan.pinned.length > 0 || plan.hidden.length > 0
-    const masked = searched.secured || curated ? undefined : this.#masks(plan, request)
-    if (masked !== undefined && !plan.blank && (sort === undefined || sort.length === 0)) {
+    const masked = searched.secured ? undefined : this.#masks(plan, request)
+    const rows = () => searchRows(searched, plan, request, start, vector, masked, parameters)
+    if (masked === undefined || vector !== undefined) return rows()
+    if (!plan.blank && sort.length === 0) {
       const query = nativeQuery(withoutExcludedWords(plan), minimumMatch, this.#labelsOf)
-      return searchTop(searched, query, masked, request.limit, start, parameters)
+      if (curated && !(isShort(plan, query, masked) && start.position === undefined)) return rows()
+      return searchTop(searched, plan, query, masked, request.limit, start, parameters)
     }
-    if (masked !== undefined && plan.blank && plan.excluded.length === 0) {
+    if (plan.blank && plan.excluded.length === 0 && !curated && !sort.some((by) => 'near' in by)) {
       return searchListing(searched, masked, request, start, parameters)
     }
-    return searchRows(searched, plan, request, start, parameters)
+    return rows()
   }
 
   /** The filter and the facets as masks; undefined where these cannot say it all. */

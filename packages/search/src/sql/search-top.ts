@@ -1,7 +1,9 @@
 import { ident } from '@howdah/core'
+import { curatedPage } from '../curation/curated-page.js'
 import { tableOf } from '../names.js'
 import type { NativeQuery } from '../native/native-query.js'
 import { positionFrom, unchanged } from '../page/after.js'
+import type { QueryPlan } from '../query/query-plan.js'
 import { type ColumnType, comparedType } from './describe-table.js'
 import type { Parameters } from './parameters.js'
 import { lastHit, type Masked, type PageStart, queryParameters, type Searched } from './searched.js'
@@ -9,6 +11,7 @@ import { lastHit, type Masked, type PageStart, queryParameters, type Searched } 
 /** The best, of which only these are looked at where the query allows it. */
 export function searchTop(
   searched: Searched,
+  plan: Pick<QueryPlan, 'pinned' | 'hidden'>,
   query: NativeQuery,
   { filter, facets }: Masked,
   limit: number,
@@ -19,8 +22,21 @@ export function searchTop(
   const { add } = parameters
   const keyType = comparedType(types[definition.key] as ColumnType)
   const asked = queryParameters(query, parameters)
+  const [most, passed] = [`${add(limit)}::int`, `${add(offset)}::int`]
+  const { pinned, hidden } = plan
+  const hits = `(select coalesce(json_agg(json_build_object(
+          'key', p.key, 'score', p.score, 'row', to_jsonb(t)) order by p.place), '[]')
+       from page p join ${tableOf(definition)} t on t.${ident(definition.key)} = p.key::${keyType}) as hits`
+  if (pinned.length > 0 || hidden.length > 0) {
+    const curated = { pinned: `${add(pinned)}::text[]`, hidden: `${add(hidden)}::text[]` }
+    return /* sql */ `
+    with ${curatedPage(names, asked, { ...curated, limit: most, offset: passed })}
+    select (select total::text from found) as total, ${hits}, '[]'::jsonb as facets,
+      (select f.total > ${passed} + ${most} from found f) as more,
+      ${lastHit(searched, [])} as last,
+      false as short`
+  }
   const filtered = `${add(filter && JSON.stringify(filter))}::text::jsonb`
-  const [most, passed] = [add(limit), add(offset)]
   const counts =
     facets.length === 0
       ? `'[]'::jsonb`
@@ -42,22 +58,20 @@ export function searchTop(
   return /* sql */ `
     with found as materialized (
       select keys, scores, total
-      from ${names.functions.search}(${asked}, ${filtered}, ${most}::int + ${passed}::int)
+      from ${names.functions.search}(${asked}, ${filtered}, ${most} + ${passed})
     ), listed as materialized (
       select u.key, u.score, u.place
       from found cross join lateral unnest(keys, scores) with ordinality u(key, score, place)
     ), ${begin}, page as materialized (
       select l.key, l.score, l.place from listed l
-      where l.place > (select at from begin) and l.place <= (select at from begin) + ${most}::int
+      where l.place > (select at from begin) and l.place <= (select at from begin) + ${most}
     )
     select (select total::text from found) as total,
-      (select coalesce(json_agg(json_build_object(
-          'key', p.key, 'score', p.score, 'row', to_jsonb(t)) order by p.place), '[]')
-       from page p join ${tableOf(definition)} t on t.${ident(definition.key)} = p.key::${keyType}) as hits,
+      ${hits},
       ${counts} as facets,
-      (select f.total > b.at + ${most}::int from found f cross join begin b) as more,
+      (select f.total > b.at + ${most} from found f cross join begin b) as more,
       ${lastHit(searched, [])} as last,
       (select coalesce(cardinality(f.keys), 0) < f.total
-          and (b.lost or b.at + ${most}::int > coalesce(cardinality(f.keys), 0))
+          and (b.lost or b.at + ${most} > coalesce(cardinality(f.keys), 0))
        from found f cross join begin b) as short`
 }
