@@ -369,6 +369,18 @@ test('it works in triggers, for other schemas, keys and languages', async () => 
   expect(
     (await pool.query(`select * from "we ""ird's".search('bücher', 'baum te xt:haus')`)).rows,
   ).toHaveLength(1)
+  // As the guide has it.
+  await pool.query(`create function found(query text, page int default 0) returns setof song language sql stable as $$
+    select o.* from howdah.search('songs', query, 20, 20 * page) s
+    join song o on o.id = s.key order by s.score desc, s.key collate "C" $$`)
+  const page = await pool.query(`select * from found('music', 1)`)
+  const expected = await songs.search('music', { limit: 20, offset: 20, fuzzy: false })
+  expect(page.rows).toEqual(expected.hits.map(({ row }) => row))
+  const named = await pool.query(
+    `select key, score, total, row ->> 'title' as title
+     from howdah.search('songs', '"new york" -music', hits => 1, mode => 'all')`,
+  )
+  expect(named.rows[0]).toMatchObject({ title: expect.any(String), total: expect.any(String) })
   await index.detach()
   await index.close()
   await db.close()
