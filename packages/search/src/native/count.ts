@@ -111,7 +111,7 @@ declare
   masks varbit[]; numbers bigint[];
   common_masks varbit[]; common_numbers bigint[]; common_words text[]; common_counts bigint[];
   hot_words text[]; hot_counts bigint[];
-  few int[]; kinds text[]; quick jsonb := '{}';
+  few int[]; kinds text[]; starts text[]; finishes text[]; quick jsonb := '{}';
   facet jsonb; ranged jsonb; start text; finish text; kind text;
   allowed varbit[]; allowed_hot text; n bigint;
   told jsonb;
@@ -230,6 +230,8 @@ function together({ names }: Generation): string {
     kinds := array(
       select (select f.value->>'kind' from jsonb_array_elements(facets) f where (f.value->>'column')::int = w.number)
       from unnest(few) with ordinality w(number, at) order by w.at);
+    starts := array(select ${start} collate "C" from unnest(few) with ordinality f(number, at) order by f.at);
+    finishes := array(select ${finish} collate "C" from unnest(few) with ordinality f(number, at) order by f.at);
     with counted as (
       select u.number, u.kind, u.term, sum(u.n) as n
       from (
@@ -237,12 +239,12 @@ function together({ names }: Generation): string {
         from (
           select s.* from unnest(segments, bases, masks) s(segment, base, mask) where s.mask is not null offset 0
         ) s
-        cross join unnest(few, kinds) f(number, kind)
+        cross join unnest(few, kinds, starts, finishes) f(number, kind, start, finish)
         cross join lateral (
-          select p.* from ${names.posting} p where p.segment = s.segment and ${between('p.term', start, finish)} offset 0) p
+          select p.* from ${names.posting} p where p.segment = s.segment and ${between('p.term', 'f.start', 'f.finish')} offset 0) p
         union all
-        select f.number, f.kind, h.word, h.n from unnest(few, kinds) f(number, kind)
-        join unnest(hot_words, hot_counts) h(word, n) on ${between('h.word', start, finish)}
+        select f.number, f.kind, h.word, h.n from unnest(few, kinds, starts, finishes) f(number, kind, start, finish)
+        join unnest(hot_words, hot_counts) h(word, n) on ${between('h.word', 'f.start', 'f.finish')}
       ) u group by 1, 2, 3
     ), placed as (
       select o.*, row_number() over (partition by o.number order by o.n desc, o.value::text collate "C") as place
