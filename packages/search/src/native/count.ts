@@ -23,7 +23,7 @@ export function matchedFunction(generation: Generation): string {
 #variable_conflict use_column
 declare
   ${livingVariables(generation)}
-  segments int[]; bases bigint[]; sizes int[]; alive varbit[]; size_ int;
+  alive varbit[]; size_ int;
   part varbit[]; counts varbit[];
   x varbit; c varbit; t varbit;
   q tsquery[]; anything tsquery;
@@ -76,7 +76,8 @@ begin
     select h.number from ${names.hot} h
     where h.document @@ anything and ${enough('h.document')} and ${living(generation, 'h')});
 end`
-  return `create function ${names.functions.matched}(${QUERY}, everything boolean, out masks varbit[], out numbers bigint[])
+  return `create function ${names.functions.matched}(${QUERY}, everything boolean,
+      out segments int[], out bases bigint[], out sizes int[], out masks varbit[], out numbers bigint[])
     language plpgsql stable ${PLANS} as ${literal(body)}`
 }
 
@@ -87,13 +88,18 @@ end`
 export function countFunction(generation: Generation): string {
   const { names } = generation
   const { matched, cut, mask } = names.functions
-  const select = (filter: string) => `select c.segments, c.bases, c.sizes, c.hot, (
-      select array_agg(m.found & m.allowed order by m.at) from unnest(everyone, c.masks) with ordinality m(found, allowed, at))
-    into segments, bases, sizes, chosen, masks from ${cut}(${filter}) c;
-    masks := coalesce(masks, '{}');
-    numbers := case when chosen is null then hot_numbers else array(
-      select one from unnest(hot_numbers) one
-      where exists (select from ${names.hot} h where h.number = one and h.document @@ chosen)) end;`
+  const select = (filter: string) => `if ${filter} is null then
+      masks := everyone;
+      numbers := hot_numbers;
+    else
+      select c.hot, (
+        select array_agg(m.found & m.allowed order by m.at) from unnest(everyone, c.masks) with ordinality m(found, allowed, at))
+      into chosen, masks from ${cut}(${filter}) c;
+      masks := coalesce(masks, '{}');
+      numbers := array(
+        select one from unnest(hot_numbers) one
+        where exists (select from ${names.hot} h where h.number = one and h.document @@ chosen));
+    end if;`
   const [start, finish] = bordersOf("(facet->>'column')")
   const words = `select array_agg(h.word), array_agg(h.n) into hot_words, hot_counts
     from (
@@ -118,7 +124,8 @@ declare
   ordered text[]; mosts bigint[]; batch text[]; at_ int;
   best text[]; best_counts bigint[];
 begin
-  select m.masks, m.numbers into everyone, hot_numbers from ${matched}(${NAMES}, everything) m;
+  select m.segments, m.bases, m.sizes, m.masks, m.numbers into segments, bases, sizes, everyone, hot_numbers
+  from ${matched}(${NAMES}, everything) m;
   ${select('filter')}
   total := cardinality(numbers) + coalesce((select sum(bit_count(mask)) from unnest(masks) mask), 0);
   ${words}
