@@ -114,6 +114,17 @@ test('a row with more values than a document can hold is written, found, and tol
   await pool.query('delete from shop where id = 1000001')
 })
 
+test('a filter changes no score, also not that of a beginning', async () => {
+  for (const query of ['re*', 'red shoes', 'sho* blue', '"red shoes" re*']) {
+    const found = await index.search(query, { limit: 1000 })
+    const scores = new Map(found.hits.map(({ key, score }) => [key, score]))
+    const some = await index.search(query, { limit: 1000, filters: { price: { gte: 4.5 } } })
+    const known = some.hits.filter(({ key }) => scores.has(key))
+    expect(known.length).toBeGreaterThan(0)
+    for (const { key, score } of known) expect(score).toBeCloseTo(scores.get(key) as number, 9)
+  }
+})
+
 test('words of values are words of no query', async () => {
   for (const word of ['\u00013=new', '3=new', '\u0001', '\u0001*']) {
     const { hits } = await index.search(`${word} nothing`, { fuzzy: true, highlight: true })
