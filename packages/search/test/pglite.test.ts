@@ -49,8 +49,8 @@ test('segments, what is gone and what is hot are searched exactly on PGlite', as
   for (const key of [...model.keys()]) if (Number(key) % 5 === 0) model.delete(key)
   await index.maintain()
   await insert(1800, 100)
-  expect(await index.status()).toMatchObject({ documents: model.size, errors: [] })
-  expect((await index.status()).segments).toBeGreaterThan(0)
+  expect(await index.stats()).toMatchObject({ documents: model.size, errors: [] })
+  expect((await index.stats()).segments).toBeGreaterThan(0)
   for (let at = 0; at < 20; at++) {
     const query = [...new Set([zipfWord(next, 800), zipfWord(next, 800)])]
     const truth = bruteForce(model, { body: 1 }, query)
