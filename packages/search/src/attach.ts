@@ -8,14 +8,14 @@
  * - the first generation is live from the start; a later one once it is filled, in one update of the registry.
  */
 import { Backoff, type Database, type HowdahError, type Queryable, sqlState } from '@howdah/core'
+import { type SearchEngine, unsupported } from './engine/engine.js'
+import { engineOf, engineOfFingerprint } from './engine/engine-of.js'
 import { type SearchErrorCode, searchError } from './errors.js'
 import type { Language } from './language/language.js'
 import { maintainOnce } from './maintenance.js'
 import { fingerprint, indexNames, TRIGGER_EVENTS, tableOf, triggerName } from './names.js'
-import { createGeneration } from './native/create.js'
 import { maintenanceLock } from './native/maintain.js'
 import { dropGeneration } from './native/tables.js'
-import { dropTriggers } from './native/triggers.js'
 import type { Definition } from './options.js'
 import { type ColumnType, describeTable, type TableRow } from './sql/describe-table.js'
 import { fillSome } from './sql/engine-calls.js'
@@ -73,7 +73,7 @@ export async function attach(
   { rebuild = false, onProgress, signal }: AttachOptions & { rebuild?: boolean } = {},
 ): Promise<void> {
   const wanted = await patiently(() => db.transaction((tx) => open(db, definition, rebuild, tx)))
-  await fill(db, wanted, onProgress, signal)
+  await fill(db, wanted, engineOf(definition.engine), onProgress, signal)
   await db.query(publishGeneration(db.schema, wanted.id, wanted.generation))
   await removeAll(db, definition.name, (row) => row.generation < wanted.generation)
 }
@@ -104,11 +104,19 @@ async function open(db: Database, definition: Definition, rebuild: boolean, tx: 
   const own = fingerprint(definition)
   if (live !== undefined && !rebuild) {
     if (live.definition !== own) throw definitionChanged(name)
-    if (isWhole(live, table)) return live
+    if (await isWhole(db, live, table, definition, tx)) return live
   }
   const [newest] = rows
-  if (newest !== undefined && !newest.filled && newest.definition === own && isWhole(newest, table))
+  if (
+    newest !== undefined &&
+    !newest.filled &&
+    newest.definition === own &&
+    (await isWhole(db, newest, table, definition, tx))
+  )
     return newest
+  const engine = engineOf(definition.engine)
+  refuseSecond(engine, rows)
+  const extension = await engine.probe(db, table, definition, tx)
   const entry = { name, definition: own, relation: table.oid }
   const [made] = await db.query(registerIndex(db.schema, entry), tx)
   const { id, generation, vocabulary } = made as Numbers
@@ -117,10 +125,21 @@ async function open(db: Database, definition: Definition, rebuild: boolean, tx: 
   const names = indexNames(db.schema, id, generation)
   const keyType = (table.columns[definition.key] as ColumnType).type
   const { schema } = db
-  const { language } = table
-  const whole = { schema, id, generation, vocabulary, definition, language, names, keyType }
-  for (const text of createGeneration(whole)) await tx.query({ text })
+  const { language, columns } = table
+  const numbers = { id, generation, vocabulary }
+  const whole = { schema, ...numbers, definition, language, names, keyType, columns, extension }
+  for (const text of engine.create(whole)) await tx.query({ text })
   return { id, generation, vocabulary }
+}
+
+/** Some engines cannot have an index beside another on one table. */
+function refuseSecond(engine: SearchEngine, rows: readonly GenerationRow[]): void {
+  const another = rows.some(
+    ({ generation, definition }) =>
+      generation > 0 && engineOfFingerprint(definition).name === engine.name,
+  )
+  if (!another || engine.capabilities.has('rebuild')) return
+  throw unsupported(engine.name, 'builds no index beside another; call detach(), then attach()')
 }
 
 type Numbers = Pick<GenerationRow, 'id' | 'generation' | 'vocabulary'>
@@ -128,6 +147,7 @@ type Numbers = Pick<GenerationRow, 'id' | 'generation' | 'vocabulary'>
 async function fill(
   db: Database,
   { id, generation, vocabulary }: Numbers,
+  { fills, maintains }: SearchEngine,
   onProgress: AttachOptions['onProgress'],
   signal: AbortSignal | undefined,
 ): Promise<void> {
@@ -135,9 +155,9 @@ async function fill(
   const step = fillSome(names)
   for (;;) {
     signal?.throwIfAborted()
-    const [at] = await db.query(step)
+    const [at] = fills ? await db.query(step) : [{ done: true }]
     // Merged as it grows, so that the space of what was merged is there for what comes.
-    while (await maintainOnce(db, { names, vocabulary }, false)) signal?.throwIfAborted()
+    while (await maintainOnce(db, { names, vocabulary, maintains }, false)) signal?.throwIfAborted()
     if (at?.done !== false) return
     if (onProgress === undefined) continue
     const [progress] = await db.query(readProgress(db.schema, id, generation))
@@ -156,13 +176,14 @@ async function removeAll(
   for (const row of await generationsOf(db, name)) {
     if (row.generation === 0 || !which(row)) continue
     const { id, generation, vocabulary, relation } = row
+    const engine = engineOfFingerprint(row.definition)
     await patiently(() =>
       db.transaction(async (tx) => {
         await db.query(lockIndex(db.schema, name), tx)
         const [found] = await db.query(findRelation(db.schema, relation), tx)
         if (found === undefined) return
         await tx.query({ text: `set local lock_timeout = '${LOCK_TIMEOUT}'` })
-        await runAll(tx, dropTriggers(db.schema, name, generation, found.name))
+        await runAll(tx, engine.leave(db.schema, name, generation, found.name)).catch(inUse)
       }),
     )
     await patiently(() =>
@@ -253,9 +274,18 @@ export async function describe(
   return { ...found, language: { config, unaccent } }
 }
 
-/** Whether nobody has taken the table or the triggers from under the generation. */
-export function isWhole(known: GenerationRow, table: TableRow): boolean {
-  return known.relation === table.oid && known.triggers === TRIGGER_EVENTS.length
+/** Whether nobody has taken the table, the triggers or what else the engine has there from under the generation. */
+async function isWhole(
+  db: Database,
+  { id, generation, relation, triggers }: GenerationRow,
+  table: TableRow,
+  definition: Definition,
+  client: Queryable,
+): Promise<boolean> {
+  if (relation !== table.oid || triggers !== TRIGGER_EVENTS.length) return false
+  const names = indexNames(db.schema, id, generation)
+  const part = { schema: db.schema, id, generation, definition, names }
+  return engineOf(definition.engine).isWhole(db, table, part, client)
 }
 
 /** The error of an index that was attached with another definition. */
@@ -263,6 +293,17 @@ export function definitionChanged(name: string): HowdahError<SearchErrorCode> {
   return searchError(
     'SEARCH_DEFINITION_CHANGED',
     `The index '${name}' was attached with another table, key, fields or language. Call rebuild() to apply the new ones, once, in a deployment step.`,
+  )
+}
+
+const DEPENDED_ON = '2BP01'
+
+function inUse(error: unknown): never {
+  if (sqlState(error) !== DEPENDED_ON) throw error
+  throw searchError(
+    'SEARCH_COLUMN_IN_USE',
+    `Something was made on the columns of the index, such as a view of all columns of its table: ${(error as Error).message}. Remove that, then call this again.`,
+    { cause: error },
   )
 }
 

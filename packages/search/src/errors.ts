@@ -14,6 +14,9 @@ export type SearchErrorCode =
   | 'SEARCH_KEY_NOT_UNIQUE'
   | 'SEARCH_NOT_ATTACHED'
   | 'SEARCH_DEFINITION_CHANGED'
+  | 'SEARCH_UNSUPPORTED'
+  | 'SEARCH_ENGINE_MISSING'
+  | 'SEARCH_COLUMN_IN_USE'
   | 'SEARCH_CLOSED'
 
 /** Makes an error of this package. */

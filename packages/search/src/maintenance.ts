@@ -18,6 +18,8 @@ export interface Maintained {
   readonly names: IndexNames
   /** Number of the vocabulary. */
   readonly vocabulary: number
+  /** Whether there is more to do than to add words up. */
+  readonly maintains: boolean
 }
 
 /**
@@ -26,10 +28,10 @@ export interface Maintained {
  */
 export async function maintainOnce(
   db: Database,
-  { names, vocabulary }: Maintained,
+  { names, vocabulary, maintains }: Maintained,
   thoroughly: boolean,
 ): Promise<'busy' | string | undefined> {
-  const [step] = await db.query(maintainSome(names, thoroughly))
+  const [step] = maintains ? await db.query(maintainSome(names, thoroughly)) : []
   if (step?.did === 'dropped') await db.query(vacuumPostings(names))
   if (step?.did === 'busy') return thoroughly ? 'busy' : undefined
   if (typeof step?.did === 'string') return step.did

@@ -1,4 +1,5 @@
 import { type DatabaseSource, ident, isHowdahError } from '@howdah/core'
+import { ENGINE_NAMES, type EngineName } from './engine/engine-name.js'
 import { searchError } from './errors.js'
 
 /** A table by schema and name, each taken as it is. */
@@ -37,6 +38,16 @@ export interface SearchIndexOptions {
   readonly language?: string | TableName | undefined
   /** Takes letters with accents for those without, by the extension `unaccent`, which must be installed. @defaultValue `false` */
   readonly unaccent?: boolean | undefined
+  /**
+   * What keeps the words: `'native'`, our own tables; `'tsvector'`, columns of the table itself, for small data; `'pg_textsearch'` or
+   * `'pg_search'`, extensions that must be installed. `docs/search-engines.md` says what each can do. `rebuild()` moves an index to another one.
+   *
+   * With `'tsvector'`, `attach()` and `rebuild()` rewrite the table, and nobody can read or write it meanwhile. With the extensions, writes wait
+   * until it is indexed. **`'pg_search'` was written to its documentation and has not been run against the extension.**
+   *
+   * @defaultValue `'native'`
+   */
+  readonly engine?: EngineName | undefined
 }
 
 /** A {@link SortColumn} with its order. */
@@ -58,6 +69,7 @@ export interface Definition {
   readonly sort: readonly Sorting[]
   readonly language: { readonly schema: string; readonly name: string }
   readonly unaccent: boolean
+  readonly engine: EngineName
 }
 
 /** The columns that are searched. */
@@ -80,8 +92,15 @@ export function resolveDefinition(name: string, options: SearchIndexOptions): De
     throw invalid('Pass the options as an object: { pool, table, key, fields }.')
   }
   const { table, key, fields, facets = [], filters = [], sort = [] } = options
-  const { language = 'english', unaccent = false } = options
+  const {
+    language = 'english',
+    unaccent = false,
+    engine = 'native',
+  } = options
   if (typeof unaccent !== 'boolean') throw invalid('unaccent must be true or false.')
+  if (!ENGINE_NAMES.includes(engine)) {
+    throw invalid(`engine must be one of ${ENGINE_NAMES.map((one) => `'${one}'`).join(', ')}.`)
+  }
   const facetColumns = columns(facets, 'facets')
   if (facetColumns.length > MAX_FACETS) {
     throw invalid(`An index may have at most ${MAX_FACETS} facets.`)
@@ -96,6 +115,7 @@ export function resolveDefinition(name: string, options: SearchIndexOptions): De
     sort: sortings(sort, 'sort'),
     language: qualified(language, 'language', 'pg_catalog'),
     unaccent,
+    engine,
   })
 }
 

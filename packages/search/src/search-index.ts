@@ -8,11 +8,12 @@ import {
   generationsOf,
 } from './attach.js'
 import { SearchRules } from './curation/search-rules.js'
+import { engineOf } from './engine/engine-of.js'
 import { searchError } from './errors.js'
 import { highlightPage } from './highlight/highlight-page.js'
 import { Maintenance } from './maintenance.js'
 import { migrations } from './migrations/migrations.js'
-import { fingerprint, type IndexNames, indexNames } from './names.js'
+import { fingerprint, type IndexNames, indexNames, OWN_COLUMN } from './names.js'
 import { type Definition, fieldsOf, resolveDefinition, type SearchIndexOptions } from './options.js'
 import type { QueryPlan } from './query/query-plan.js'
 import { QueryPlanner } from './query/query-planner.js'
@@ -21,7 +22,6 @@ import { resultOf, type SearchIndexStatus, type SearchResult } from './search-re
 import type { ColumnType } from './sql/describe-table.js'
 import type { GenerationRow } from './sql/find-index.js'
 import { readProgress } from './sql/read-progress.js'
-import { readStatus } from './sql/read-status.js'
 import { type SearchRow, type SearchValues, searchDocuments } from './sql/search-documents.js'
 import { type Suggestion, type SuggestOptions, suggest } from './vocabulary/suggest.js'
 
@@ -29,6 +29,9 @@ import { type Suggestion, type SuggestOptions, suggest } from './vocabulary/sugg
 interface Attached {
   readonly names: IndexNames
   readonly vocabulary: number
+  readonly maintains: boolean
+  /** Columns that hits do not show. */
+  readonly unseen: readonly string[]
   readonly planner: QueryPlanner
   readonly types: Readonly<Record<string, ColumnType>>
   /** Whether policies decide which rows a role sees. */
@@ -78,10 +81,11 @@ export class SearchIndex<Row = Record<string, unknown>> {
 
   /**
    * @throws {@link HowdahError} SEARCH_INVALID_OPTION when the name or an option is not valid, CORE_INVALID_SOURCE when `pool`
-   * is none
+   * is none, SEARCH_UNSUPPORTED when the engine cannot do what an option asks for
    */
   constructor(name: string, options: SearchIndexOptions) {
     this.#definition = resolveDefinition(name, options)
+    engineOf(this.#definition.engine).check(this.#definition)
     this.#db = Database.from(options.pool)
     this.rules = new SearchRules(this.#db, async () => {
       await this.#ready()
@@ -98,8 +102,11 @@ export class SearchIndex<Row = Record<string, unknown>> {
    * document for every row. The table is locked for a moment, to make the triggers; then rows are read while
    * others write, and searches find what has been read. Any number of processes may call it at once; they take turns.
    *
-   * @throws {@link HowdahError} SEARCH_UNKNOWN_TABLE, SEARCH_UNKNOWN_COLUMN, SEARCH_UNKNOWN_LANGUAGE, SEARCH_KEY_NOT_UNIQUE
-   * when the options do not fit the database
+   * With an engine that is not native, nobody writes to the table until it is indexed, and with `tsvector` nobody reads it: it is rewritten.
+   *
+   * @throws {@link HowdahError} SEARCH_UNKNOWN_TABLE, SEARCH_UNKNOWN_COLUMN, SEARCH_UNKNOWN_LANGUAGE, SEARCH_KEY_NOT_UNIQUE,
+   * SEARCH_UNSUPPORTED when the options do not fit the database
+   * @throws {@link HowdahError} SEARCH_ENGINE_MISSING when the database does not have the engine's extension
    * @throws {@link HowdahError} SEARCH_DEFINITION_CHANGED when the index is there with other fields
    */
   async attach(options: AttachOptions = {}): Promise<void> {
@@ -118,7 +125,11 @@ export class SearchIndex<Row = Record<string, unknown>> {
     this.#maintenance.start()
   }
 
-  /** Removes the index, its tables and its triggers. Does nothing when it is not there. */
+  /**
+   * Removes the index, its tables and its triggers. Does nothing when it is not there.
+   *
+   * @throws {@link HowdahError} SEARCH_COLUMN_IN_USE when something, such as a view, was made on columns that the engine has on the table
+   */
   async detach(): Promise<void> {
     await this.#maintenance.stop()
     await this.#change(() => detach(this.#db, this.#definition))
@@ -178,8 +189,10 @@ export class SearchIndex<Row = Record<string, unknown>> {
     const read = async () => {
       await this.#ready()
       const { id, generation, filled } = await this.#find()
+      const definition = this.#definition
       const names = indexNames(schema, id, generation)
-      const [row] = await this.#db.query(readStatus(schema, id, names))
+      const part = { schema, id, generation, definition, names }
+      const [row] = await this.#db.query(engineOf(definition.engine).status(part))
       const [progress] = filled ? [] : await this.#db.query(readProgress(schema, id, generation))
       return { row, progress }
     }
@@ -277,10 +290,15 @@ export class SearchIndex<Row = Record<string, unknown>> {
     const { columns, secured, language } = await describe(this.#db, this.#definition)
     const names = indexNames(this.#db.schema, known.id, known.generation)
     this.#maintenance.start()
-    const { id, vocabulary } = known
+    const { id, vocabulary, generation } = known
+    const definition = this.#definition
+    const { maintains, ownColumns } = engineOf(definition.engine)
+    const own = ownColumns({ schema: this.#db.schema, generation, definition })
+    const unseen = [...own, ...Object.keys(columns).filter((column) => OWN_COLUMN.test(column))]
     const fields = fieldsOf(this.#definition)
     const planner = new QueryPlanner(this.#db, { id, vocabulary, language, fields })
-    return { names, vocabulary, planner, types: columns, secured, statements: new Map() }
+    const statements: Attached['statements'] = new Map()
+    return { names, vocabulary, maintains, unseen, planner, types: columns, secured, statements }
   }
 
   #statement(attached: Attached, plan: QueryPlan, request: SearchRequest) {
@@ -298,13 +316,14 @@ export class SearchIndex<Row = Record<string, unknown>> {
     const variant = JSON.stringify([ranked, sort, top])
     let statement = attached.statements.get(variant)
     if (statement === undefined) {
-      const { names, types } = attached
+      const { names, types, unseen } = attached
       const definition = this.#definition
       statement = searchDocuments({
         schema: this.#db.schema,
         definition,
         names,
         types,
+        unseen,
         ranked,
         sort,
         top,

@@ -1,6 +1,7 @@
 import type { Language } from '../language/language.js'
 import type { IndexNames } from '../names.js'
 import type { Definition } from '../options.js'
+import type { ColumnType } from '../sql/describe-table.js'
 
 /** One generation of an index: what all SQL of the engine is rendered for. */
 export interface Generation {
@@ -14,6 +15,10 @@ export interface Generation {
   readonly names: IndexNames
   /** The key column's type, as statements name it. */
   readonly keyType: string
+  /** Types of the table's columns. */
+  readonly columns: Readonly<Record<string, ColumnType>>
+  /** Quoted name of the schema of the extension that the engine is of. */
+  readonly extension: string | undefined
 }
 
 /** BM25's constants, as Lucene has them. */

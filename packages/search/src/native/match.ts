@@ -12,8 +12,12 @@ import {
 } from './score.js'
 
 /** Parameters of the functions that are given a query: those of a `NativeQuery`. */
-const QUERY = `simple boolean, terms text[], weights double precision[], units int[], need int, wanted tsquery, unwanted tsquery,
+export const QUERY = `simple boolean, terms text[], weights double precision[], units int[], need int, wanted tsquery, unwanted tsquery,
       counted tsquery[], stars tsquery[], stems text[], seeks text[]`
+
+/** Their names, to hand them on. */
+export const QUERY_NAMES =
+  'simple, terms, weights, units, need, wanted, unwanted, counted, stars, stems, seeks'
 
 /**
  * Every document that matches a query, with its score: for what the planes cannot answer, such as phrases, and for counting, filtering
@@ -84,7 +88,7 @@ begin
     return;
   end if;
   with found as materialized (
-    select m.key, m.score from ${names.functions.match}(simple, terms, weights, units, need, wanted, unwanted, counted, stars, stems, seeks) m
+    select m.key, m.score from ${names.functions.match}(${QUERY_NAMES}) m
   ), best as (
     select f.key, f.score from found f order by f.score desc, f.key limit k
   )

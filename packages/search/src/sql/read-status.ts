@@ -25,9 +25,14 @@ export function readStatus(s: string, id: number, names: IndexNames): Statement<
       (select count(*)::int from ${segment} where state = 'ready') as segments,
       (select coalesce(json_agg(json_build_object('key', key, 'problem', problem) order by key), '[]')
        from (select * from (${partial.join(' union all ')}) p order by key limit 100) p) as partial,
-      (select coalesce(json_agg(json_build_object(
+      ${recordedErrors(s)} as errors`
+  return { name: statementName('search.status', text), text, values: [id] }
+}
+
+/** What the triggers of the index whose number is the first parameter could not do, as JSON. */
+export function recordedErrors(s: string): string {
+  return `(select coalesce(json_agg(json_build_object(
          'at', extract(epoch from occurred_at) * 1000, 'code', code, 'message', message)
          order by occurred_at), '[]')
-       from ${s}.search_error where index_id = $1::int) as errors`
-  return { name: statementName('search.status', text), text, values: [id] }
+       from ${s}.search_error where index_id = $1::int)`
 }

@@ -1,4 +1,5 @@
 import { ident, literal, type Statement, statementName } from '@howdah/core'
+import { engineOf } from '../engine/engine-of.js'
 import { type IndexNames, tableOf } from '../names.js'
 import { excludedQuery, nativeQuery } from '../native/native-query.js'
 import type { Definition, Sorting } from '../options.js'
@@ -15,6 +16,8 @@ export interface SearchShape {
   readonly definition: Definition
   readonly names: IndexNames
   readonly types: Readonly<Record<string, ColumnType>>
+  /** Columns that are not shown. */
+  readonly unseen: readonly string[]
   /** Whether the query has words to rank by; without any, everything is listed. */
   readonly ranked: boolean
   /** Empty for the order by score. */
@@ -74,7 +77,7 @@ export function searchDocuments(
 const QUERY = `$1::boolean, $2::text[], $3::double precision[], $4::int[], $5::int, $6::text::tsquery, $7::text::tsquery,
         $8::text[]::tsquery[], $9::text[]::tsquery[], $10::text[], $11::text[]`
 
-function renderTop({ definition, names, types }: SearchShape): string {
+function renderTop({ definition, names, types, unseen }: SearchShape): string {
   const keyType = (types[definition.key] as ColumnType).type
   return /* sql */ `
     with found as materialized (
@@ -87,13 +90,13 @@ function renderTop({ definition, names, types }: SearchShape): string {
     )
     select (select total::text from found) as total,
       (select coalesce(json_agg(json_build_object(
-          'key', p.key, 'score', p.score, 'row', to_jsonb(t)) order by p.place), '[]')
+          'key', p.key, 'score', p.score, 'row', ${rowOf(unseen)}) order by p.place), '[]')
        from page p join ${tableOf(definition)} t on t.${ident(definition.key)} = p.key::${keyType}) as hits,
       json_build_array(${definition.facets.map(() => "'[]'::json").join(', ')}) as facets`
 }
 
 function renderAll(shape: SearchShape): string {
-  const { definition, names, types, ranked, sort } = shape
+  const { definition, names, types, unseen, ranked, sort } = shape
   const table = tableOf(definition)
   const key = `t.${ident(definition.key)}`
   const keyType = (types[definition.key] as ColumnType).type
@@ -114,9 +117,7 @@ function renderAll(shape: SearchShape): string {
         union all
         select pin, 0 from unnest($14::text[]) pin
         where pin not in (select key from found)
-          and exists (
-            select from ${names.hot} h where h.key = pin
-            union all select from ${names.document} d where d.key = pin)
+          and ${engineOf(definition.engine).holds(names, 'pin')}
       ) d join ${table} t on ${key} = d.key::${keyType}`
     : `${table} t`
   const conditions = [
@@ -140,9 +141,15 @@ function renderAll(shape: SearchShape): string {
     )
     select (select count(*)::text from matched) as total,
       (select coalesce(json_agg(json_build_object(
-          'key', p.key, 'score', p.score, 'row', to_jsonb(t)) order by p.place), '[]')
+          'key', p.key, 'score', p.score, 'row', ${rowOf(unseen)}) order by p.place), '[]')
        from page p join ${table} t on ${key} = p.key::${keyType}) as hits,
       json_build_array(${definition.facets.map((column, at) => facet(shape, column, at)).join(', ')}) as facets`
+}
+
+/** The row `t` as hits show it. */
+function rowOf(unseen: readonly string[]): string {
+  if (unseen.length === 0) return 'to_jsonb(t)'
+  return `to_jsonb(t) - array[${unseen.map((column) => literal(column)).join(', ')}]::text[]`
 }
 
 function filter(column: string, at: number, types: SearchShape['types']): string {

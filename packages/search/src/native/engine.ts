@@ -1,0 +1,34 @@
+import type { SearchCapability, SearchEngine } from '../engine/engine.js'
+import { readStatus } from '../sql/read-status.js'
+import { createGeneration } from './create.js'
+import { dropTriggers } from './triggers.js'
+
+const CAPABILITIES: ReadonlySet<SearchCapability> = new Set<SearchCapability>([
+  'exactScores',
+  'exactTotal',
+  'beginnings',
+  'topK',
+  'anyWeight',
+  'anyType',
+  'writesDuringAttach',
+  'rebuild',
+  'partial',
+])
+
+/** Our own tables; see `docs/decisions/0005-search-engine.md`. */
+export const nativeEngine: SearchEngine = {
+  name: 'native',
+  capabilities: CAPABILITIES,
+  fills: true,
+  maintains: true,
+  check() {},
+  probe: async () => undefined,
+  create: createGeneration,
+  isWhole: async () => true,
+  leave: dropTriggers,
+  status: ({ schema, id, names }) => readStatus(schema, id, names),
+  holds: ({ hot, document }, key) => `exists (
+            select from ${hot} h where h.key = ${key}
+            union all select from ${document} d where d.key = ${key})`,
+  ownColumns: () => [],
+}
