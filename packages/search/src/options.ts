@@ -92,11 +92,7 @@ export function resolveDefinition(name: string, options: SearchIndexOptions): De
     throw invalid('Pass the options as an object: { pool, table, key, fields }.')
   }
   const { table, key, fields, facets = [], filters = [], sort = [] } = options
-  const {
-    language = 'english',
-    unaccent = false,
-    engine = 'native',
-  } = options
+  const { language = 'english', unaccent = false, engine = 'native' } = options
   if (typeof unaccent !== 'boolean') throw invalid('unaccent must be true or false.')
   if (!ENGINE_NAMES.includes(engine)) {
     throw invalid(`engine must be one of ${ENGINE_NAMES.map((one) => `'${one}'`).join(', ')}.`)
