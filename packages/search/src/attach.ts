@@ -300,9 +300,10 @@ const DEPENDED_ON = '2BP01'
 
 function inUse(error: unknown): never {
   if (sqlState(error) !== DEPENDED_ON) throw error
+  const { message, detail = message } = error as Error & { readonly detail?: string }
   throw searchError(
     'SEARCH_COLUMN_IN_USE',
-    `Something was made on the columns of the index, such as a view of all columns of its table: ${(error as Error).message}. Remove that, then call this again.`,
+    `Something was made on the columns of the index, such as a view of all columns of its table: ${detail}. Remove that, then call this again.`,
     { cause: error },
   )
 }

@@ -121,8 +121,9 @@ declare
   given text[] := ${GIVEN};
 begin
   if wanted is not null and simple and need <= 1 then
-    select array_agg(f.key ${ordered}), array_agg(f.score ${ordered}) into keys, scores
-    from ${names.functions.find}(given, k) f;
+    -- In the order of the extension, for among equal scores its best k are those that come first in it.
+    select array_agg(f.key order by f.place), array_agg(f.score order by f.place) into keys, scores
+    from ${names.functions.find}(given, k) with ordinality f(key, score, place);
     ${count};
     return;
   end if;
