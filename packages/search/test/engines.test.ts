@@ -157,6 +157,21 @@ test('attach() mends an index of tsvector whose column or trigger is gone', asyn
   expect(await columns()).toHaveLength(5)
 })
 
+test('a generated column is no field of tsvector, and attach() says so before it makes anything', async () => {
+  await pool.query(
+    `alter table note add column made text generated always as (text || ' made') stored`,
+  )
+  const index = new SearchIndex('notes', options({ engine: 'tsvector', fields: { made: {} } }))
+  await expect(index.attach()).rejects.toMatchObject({
+    code: 'SEARCH_UNSUPPORTED',
+    message: expect.stringContaining("'made'"),
+  })
+  expect(await columns()).toHaveLength(4)
+  const native = new SearchIndex('notes', options({ fields: { made: {} } }))
+  await native.attach()
+  expect(await keys(native, 'first')).toEqual(['1'])
+})
+
 test('a partitioned table has an index of tsvector', async () => {
   await pool.query('drop table note')
   await pool.query('create table note (id int primary key, text text) partition by range (id)')

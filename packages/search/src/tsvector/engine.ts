@@ -2,11 +2,13 @@
  * The documents are columns of the application's own table, with a GIN index: no tables of ours, no background work on documents, and every search
  * looks at every row that matches. See `docs/decisions/0008-search-engines.md`.
  */
-import type { SearchCapability, SearchEngine } from '../engine/engine.js'
+import { type SearchCapability, type SearchEngine, unsupported } from '../engine/engine.js'
 import { exhaustiveSearchFunction } from '../engine/exhaustive-search.js'
+import { fieldsInOrder } from '../engine/field-texts.js'
 import { checkFieldCount } from '../engine/fixed-texts.js'
 import { createWordTriggers, markFilled } from '../engine/word-triggers.js'
 import { dropTriggers } from '../native/triggers.js'
+import { findGeneratedFields } from '../sql/find-generated-fields.js'
 import { findTrigger } from '../sql/find-trigger.js'
 import { columnNames } from './column-names.js'
 import { createColumns, dropColumns } from './columns.js'
@@ -31,7 +33,15 @@ export const tsvectorEngine: SearchEngine = {
   fills: false,
   maintains: false,
   check: checkFieldCount,
-  probe: async () => undefined,
+  async probe(db, table, definition, client) {
+    const columns = [definition.key, ...fieldsInOrder(definition)]
+    const [generated] = await db.query(findGeneratedFields(db.schema, table.oid, columns), client)
+    if (generated === undefined) return undefined
+    throw unsupported(
+      'tsvector',
+      `cannot index the generated column '${generated.name}', which has no value yet when its trigger runs`,
+    )
+  },
   create: (generation) => [
     ...createColumns(generation),
     ...createRowTrigger(generation),
