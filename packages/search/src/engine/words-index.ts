@@ -70,12 +70,14 @@ end`
   return [...dropTriggers(schema, index, generation, table), `do ${literal(body)}`]
 }
 
+/** No sort, so that rows come as the index has them, with their scores. */
+const FIND = 'set enable_sort = off'
 const SETTINGS = `${PLANS} ${CANONICAL.map((setting) => `set ${setting}`).join(' ')}`
 
 function findFunction({ names }: Generation, { find }: WordsIndex): string {
   return `create function ${names.functions.find}(given text[], k int)
     returns table (key text, score double precision)
-    language plpgsql stable ${SETTINGS} as ${literal(find)}`
+    language plpgsql stable ${SETTINGS} ${FIND} as ${literal(find)}`
 }
 
 /** The words that a query ranks by, encoded. */

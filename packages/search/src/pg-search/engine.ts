@@ -39,7 +39,8 @@ function wordsIndex(generation: Generation): WordsIndex {
   const column = ident(definition.key)
   // The key must be one token.
   const key = TEXTS.has(keyType) ? `(${column}::pdb.literal)` : column
-  const matching = `from ${table} r where ${wordsOf(generation, 'r')} ||| %L::text[]`
+  const matching = `from ${table} r where ${wordsOf(generation, 'r')} ||| `
+  const words = 'quote_literal(given::text)'
   return {
     create: `create index ${name} on ${table}
       using bm25 (${key}, ((${wordsOf(generation)})::pdb.whitespace('alias=howdah_words')))
@@ -47,11 +48,10 @@ function wordsIndex(generation: Generation): WordsIndex {
     // The extension reads what is asked for while it plans, so that it has to stand in the statement.
     find: `
 begin
-  return query execute format(${literal(`
-    select r.${column}::text collate "C", pdb.score(r.${column})::double precision ${matching}
-    order by pdb.score(r.${column}) desc limit %s`)}, given, k);
+  return query execute ${literal(`select r.${column}::text collate "C", pdb.score(r.${column})::double precision ${matching}`)}
+    || ${words} || ${literal(`::text[] order by pdb.score(r.${column}) desc limit `)} || k;
 end`,
-    count: `execute format(${literal(`select count(*) ${matching}`)}, given) into total`,
+    count: `execute ${literal(`select count(*) ${matching}`)} || ${words} || '::text[]' into total`,
     most: MAX_INT,
   }
 }
