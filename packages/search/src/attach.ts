@@ -15,16 +15,16 @@ import {
   sqlState,
   type TransactionHandle,
 } from '@howdah/core'
+import { type SearchEngine, unsupported } from './engine/engine.js'
+import { engineOf, engineOfFingerprint } from './engine/engine-of.js'
 import { type SearchErrorCode, searchError } from './errors.js'
 import { checkPlaces } from './geo/places.js'
 import type { Language } from './language/language.js'
 import { tidyOnce } from './maintenance.js'
 import { fingerprint, indexNames, TRIGGER_EVENTS, tableOf, triggerName } from './names.js'
 import { attributesOf } from './native/attributes.js'
-import { createGeneration } from './native/create.js'
 import { maintenanceLock } from './native/maintain.js'
 import { dropGeneration } from './native/tables.js'
-import { dropTriggers } from './native/triggers.js'
 import type { Definition } from './options.js'
 import {
   type ColumnType,
@@ -91,7 +91,7 @@ export async function attach(
   { rebuild = false, onProgress, signal }: AttachOptions & { rebuild?: boolean } = {},
 ): Promise<void> {
   const wanted = await patiently(() => db.transaction((tx) => open(db, definition, rebuild, tx)))
-  await fill(db, wanted, onProgress, signal)
+  await fill(db, wanted, engineOf(definition.engine), onProgress, signal)
   await db.query(publishGeneration(db.schema, wanted.id, wanted.generation))
   await removeAll(db, definition.name, (row) => row.generation < wanted.generation)
 }
@@ -123,11 +123,19 @@ async function open(db: Database, definition: Definition, rebuild: boolean, tx: 
   const own = fingerprint(definition)
   if (live !== undefined && !rebuild) {
     if (live.definition !== own) throw definitionChanged(name)
-    if (isWhole(live, table)) return live
+    if (await isWhole(db, live, table, definition, tx)) return live
   }
   const [newest] = rows
-  if (newest !== undefined && !newest.filled && newest.definition === own && isWhole(newest, table))
+  if (
+    newest !== undefined &&
+    !newest.filled &&
+    newest.definition === own &&
+    (await isWhole(db, newest, table, definition, tx))
+  )
     return newest
+  const engine = engineOf(definition.engine)
+  refuseSecond(engine, rows)
+  const extension = await engine.probe(db, table, definition, tx)
   const entry = { name, definition: own, relation: table.oid }
   const [made] = await db.query(registerIndex(db.schema, entry), tx)
   const { id, generation, vocabulary } = made as Numbers
@@ -136,12 +144,22 @@ async function open(db: Database, definition: Definition, rebuild: boolean, tx: 
   const names = indexNames(db.schema, id, generation)
   const keyType = comparedType(table.columns[definition.key] as ColumnType)
   const { schema } = db
-  const { language } = table
-  const attributes = attributesOf(definition, table.columns)
+  const { language, columns } = table
+  const attributes = engine.capabilities.has('masks') ? attributesOf(definition, columns) : []
   const numbers = { id, generation, vocabulary }
-  const whole = { schema, ...numbers, definition, language, names, keyType, attributes }
-  for (const text of createGeneration(whole)) await tx.query({ text })
+  const part = { schema, ...numbers, definition, language, names, keyType, columns }
+  for (const text of engine.create({ ...part, attributes, extension })) await tx.query({ text })
   return { id, generation, vocabulary }
+}
+
+/** Some engines cannot have an index beside another on one table. */
+function refuseSecond(engine: SearchEngine, rows: readonly GenerationRow[]): void {
+  const another = rows.some(
+    ({ generation, definition }) =>
+      generation > 0 && engineOfFingerprint(definition).name === engine.name,
+  )
+  if (!another || engine.capabilities.has('rebuild')) return
+  throw unsupported(engine.name, 'builds no index beside another; call detach(), then attach()')
 }
 
 type Numbers = Pick<GenerationRow, 'id' | 'generation' | 'vocabulary'>
@@ -149,6 +167,7 @@ type Numbers = Pick<GenerationRow, 'id' | 'generation' | 'vocabulary'>
 async function fill(
   db: Database,
   { id, generation, vocabulary }: Numbers,
+  { fills, maintains }: SearchEngine,
   onProgress: AttachOptions['onProgress'],
   signal: AbortSignal | undefined,
 ): Promise<void> {
@@ -157,9 +176,11 @@ async function fill(
   let batches = 0
   for (;;) {
     signal?.throwIfAborted()
-    const [at] = await db.query(step)
+    const [at] = fills ? await db.query(step) : [{ done: true }]
     // Merged as it grows, so that the space of what was merged is there for what comes.
-    while (![undefined, 'busy'].includes(await tidyOnce(db, names, false))) signal?.throwIfAborted()
+    while (maintains && ![undefined, 'busy'].includes(await tidyOnce(db, names, false))) {
+      signal?.throwIfAborted()
+    }
     const last = at?.done !== false
     if (++batches % FOLDED_BATCHES === 0 || last) await foldAll(db, vocabulary)
     if (last) return
@@ -188,13 +209,14 @@ async function removeAll(
   for (const row of await generationsOf(db, name)) {
     if (row.generation === 0 || !which(row)) continue
     const { id, generation, vocabulary, relation } = row
+    const engine = engineOfFingerprint(row.definition)
     await patiently(() =>
       db.transaction(async (tx) => {
         await db.query(lockIndex(db.schema, name), tx)
         const [found] = await db.query(findRelation(db.schema, relation), tx)
         if (found === undefined) return
         await tx.query({ text: `set local lock_timeout = '${LOCK_TIMEOUT}'` })
-        await runAll(tx, dropTriggers(db.schema, name, generation, found.name))
+        await runAll(tx, engine.leave(db.schema, name, generation, found.name)).catch(inUse)
       }),
     )
     await patiently(() =>
@@ -287,9 +309,18 @@ export async function describe(
   return { ...found, language: { config, unaccent } }
 }
 
-/** Whether nobody has taken the table or the triggers from under the generation. */
-export function isWhole(known: GenerationRow, table: TableRow): boolean {
-  return known.relation === table.oid && known.triggers === TRIGGER_EVENTS.length
+/** Whether nobody has taken the table, the triggers or what else the engine has there from under the generation. */
+async function isWhole(
+  db: Database,
+  { id, generation, relation, triggers }: GenerationRow,
+  table: TableRow,
+  definition: Definition,
+  client: Queryable,
+): Promise<boolean> {
+  if (relation !== table.oid || triggers !== TRIGGER_EVENTS.length) return false
+  const names = indexNames(db.schema, id, generation)
+  const part = { schema: db.schema, id, generation, definition, names }
+  return engineOf(definition.engine).isWhole(db, table, part, client)
 }
 
 /** The error of an index that was attached with another definition. */
@@ -297,6 +328,18 @@ export function definitionChanged(name: string): HowdahError<SearchErrorCode> {
   return searchError(
     'SEARCH_DEFINITION_CHANGED',
     `The index '${name}' was attached with another table, key, fields, facets, filters or language. Call rebuild() to apply the new ones, once, in a deployment step.`,
+  )
+}
+
+const DEPENDED_ON = '2BP01'
+
+function inUse(error: unknown): never {
+  if (sqlState(error) !== DEPENDED_ON) throw error
+  const { message, detail = message } = error as Error & { readonly detail?: string }
+  throw searchError(
+    'SEARCH_COLUMN_IN_USE',
+    `Something was made on the columns of the index, such as a view of all columns of its table: ${detail}. Remove that, then call this again.`,
+    { cause: error },
   )
 }
 

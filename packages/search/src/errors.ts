@@ -17,6 +17,9 @@ export type SearchErrorCode =
   | 'SEARCH_UNKNOWN_KEY'
   | 'SEARCH_NOT_ATTACHED'
   | 'SEARCH_DEFINITION_CHANGED'
+  | 'SEARCH_UNSUPPORTED'
+  | 'SEARCH_ENGINE_MISSING'
+  | 'SEARCH_COLUMN_IN_USE'
   | 'SEARCH_CLOSED'
 
 /** Makes an error of this package. */

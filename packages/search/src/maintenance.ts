@@ -18,6 +18,8 @@ export interface Maintained {
   readonly names: IndexNames
   /** Number of the vocabulary. */
   readonly vocabulary: number
+  /** Whether there is more to do than to add words up. */
+  readonly maintains: boolean
 }
 
 /** Does one step of the tables, and answers what it was: `busy` where another process is at it. */
@@ -37,10 +39,10 @@ export async function tidyOnce(
  */
 export async function maintainOnce(
   db: Database,
-  { names, vocabulary }: Maintained,
+  { names, vocabulary, maintains }: Maintained,
   thoroughly: boolean,
 ): Promise<'busy' | string | undefined> {
-  const did = await tidyOnce(db, names, thoroughly)
+  const did = maintains ? await tidyOnce(db, names, thoroughly) : undefined
   if (did === 'busy') return thoroughly ? 'busy' : undefined
   if (did !== undefined) return did
   const [fold] = await db.query(foldWords(db.schema, vocabulary))

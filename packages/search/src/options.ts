@@ -1,4 +1,5 @@
 import { type DatabaseSource, ident, isHowdahError } from '@howdah/core'
+import { ENGINE_NAMES, type EngineName } from './engine/engine-name.js'
 import { searchError } from './errors.js'
 import { CONNECTIVES } from './filter/filter-node.js'
 import { type Place, type PlaceColumns, resolvePlaces } from './geo/places.js'
@@ -48,6 +49,16 @@ export interface SearchIndexOptions {
    * @defaultValue none is kept
    */
   readonly log?: QueryLogOptions['text'] | QueryLogOptions | undefined
+  /**
+   * What keeps the words: `'native'`, our own tables; `'tsvector'`, columns of the table itself, for small data; `'pg_textsearch'` or
+   * `'pg_search'`, extensions that must be installed. `docs/search-engines.md` says what each can do. `rebuild()` moves an index to another one.
+   *
+   * With `'tsvector'`, `attach()` and `rebuild()` rewrite the table, and nobody can read or write it meanwhile. With the extensions, writes wait
+   * until it is indexed. **`'pg_search'` was written to its documentation and has not been run against the extension.**
+   *
+   * @defaultValue `'native'`
+   */
+  readonly engine?: EngineName | undefined
 }
 
 /** A {@link SortColumn} with its order. */
@@ -71,6 +82,7 @@ export interface Definition {
   readonly language: { readonly schema: string; readonly name: string }
   readonly unaccent: boolean
   readonly log: ResolvedLog | undefined
+  readonly engine: EngineName
 }
 
 /** The columns that are searched. */
@@ -93,8 +105,11 @@ export function resolveDefinition(name: string, options: SearchIndexOptions): De
     throw invalid('Pass the options as an object: { pool, table, key, fields }.')
   }
   const { table, key, fields, facets = [], filters = [], sort = [] } = options
-  const { language = 'english', unaccent = false, geo = {} } = options
+  const { language = 'english', unaccent = false, engine = 'native', geo = {} } = options
   if (typeof unaccent !== 'boolean') throw invalid('unaccent must be true or false.')
+  if (!ENGINE_NAMES.includes(engine)) {
+    throw invalid(`engine must be one of ${ENGINE_NAMES.map((one) => `'${one}'`).join(', ')}.`)
+  }
   const facetColumns = columns(facets, 'facets')
   const filterColumns = [...new Set([...facetColumns, ...columns(filters, 'filters')])]
   const taken = filterColumns.find((one) => CONNECTIVES.includes(one))
@@ -118,6 +133,7 @@ export function resolveDefinition(name: string, options: SearchIndexOptions): De
     language: qualified(language, 'language', 'pg_catalog'),
     unaccent,
     log: resolveLog(options.log),
+    engine,
   })
 }
 

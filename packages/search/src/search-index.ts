@@ -15,6 +15,8 @@ import {
   generationsOf,
 } from './attach.js'
 import { SearchRules } from './curation/search-rules.js'
+import { type SearchCapability, unsupported } from './engine/engine.js'
+import { engineOf } from './engine/engine-of.js'
 import { searchError } from './errors.js'
 import { type ExplainOptions, keyText } from './explain/explain-options.js'
 import { type Explanation, explainValues, explanationOf } from './explain/explanation.js'
@@ -24,7 +26,7 @@ import { QueryLog } from './log/query-log.js'
 import { SearchQueries } from './log/search-queries.js'
 import { Maintenance } from './maintenance.js'
 import { migrations } from './migrations/migrations.js'
-import { fingerprint, type IndexNames, indexNames } from './names.js'
+import { fingerprint, type IndexNames, indexNames, OWN_COLUMN } from './names.js'
 import { attributesOf } from './native/attributes.js'
 import { type Definition, fieldsOf, resolveDefinition, type SearchIndexOptions } from './options.js'
 import { type AskPage, findPage } from './page/find-page.js'
@@ -45,7 +47,7 @@ import type { ColumnType } from './sql/describe-table.js'
 import { type ExplainRow, explainDocument } from './sql/explain-document.js'
 import type { GenerationRow } from './sql/find-index.js'
 import { readProgress } from './sql/read-progress.js'
-import { readStats, type StatsRow } from './sql/read-stats.js'
+import type { StatsRow } from './sql/read-stats.js'
 import { SearchStatements } from './sql/search-statements.js'
 import { type TellingWords, tellingWords } from './sql/telling-words.js'
 import { searchReader } from './stats/search-metrics.js'
@@ -58,6 +60,7 @@ interface Attached {
   readonly id: number
   readonly names: IndexNames
   readonly vocabulary: number
+  readonly maintains: boolean
   readonly planner: QueryPlanner
   readonly types: Readonly<Record<string, ColumnType>>
   /** Whether policies decide which rows a role sees. */
@@ -112,10 +115,11 @@ export class SearchIndex<Row = Record<string, unknown>> {
 
   /**
    * @throws {@link HowdahError} SEARCH_INVALID_OPTION when the name or an option is not valid, CORE_INVALID_SOURCE when `pool`
-   * is none
+   * is none, SEARCH_UNSUPPORTED when the engine cannot do what an option asks for
    */
   constructor(name: string, options: SearchIndexOptions) {
     this.#definition = resolveDefinition(name, options)
+    engineOf(this.#definition.engine).check(this.#definition)
     this.#db = Database.from(options.pool)
     this.rules = new SearchRules(this.#db, async () => {
       await this.#ready()
@@ -145,8 +149,11 @@ export class SearchIndex<Row = Record<string, unknown>> {
    * document for every row. The table is locked for a moment, to make the triggers; then rows are read while
    * others write, and searches find what has been read. Any number of processes may call it at once; they take turns.
    *
-   * @throws {@link HowdahError} SEARCH_UNKNOWN_TABLE, SEARCH_UNKNOWN_COLUMN, SEARCH_UNKNOWN_LANGUAGE, SEARCH_KEY_NOT_UNIQUE
-   * when the options do not fit the database
+   * With an engine that is not native, nobody writes to the table until it is indexed, and with `tsvector` nobody reads it: it is rewritten.
+   *
+   * @throws {@link HowdahError} SEARCH_UNKNOWN_TABLE, SEARCH_UNKNOWN_COLUMN, SEARCH_UNKNOWN_LANGUAGE, SEARCH_KEY_NOT_UNIQUE,
+   * SEARCH_UNSUPPORTED when the options do not fit the database
+   * @throws {@link HowdahError} SEARCH_ENGINE_MISSING when the database does not have the engine's extension
    * @throws {@link HowdahError} SEARCH_DEFINITION_CHANGED when the index is there with other fields
    */
   async attach(options: AttachOptions = {}): Promise<void> {
@@ -165,7 +172,11 @@ export class SearchIndex<Row = Record<string, unknown>> {
     this.#maintenance.start()
   }
 
-  /** Removes the index, its tables and its triggers. Does nothing when it is not there. */
+  /**
+   * Removes the index, its tables and its triggers. Does nothing when it is not there.
+   *
+   * @throws {@link HowdahError} SEARCH_COLUMN_IN_USE when something, such as a view, was made on columns that the engine has on the table
+   */
   async detach(): Promise<void> {
     await this.#maintenance.stop()
     await this.#change(() => detach(this.#db, this.#definition))
@@ -210,6 +221,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
    * Says why a row ranks where it does, or why it is not found: the parts of its score, on one snapshot. Looks at every row that matches.
    *
    * @throws {@link HowdahError} SEARCH_INVALID_QUERY, SEARCH_NOT_ATTACHED, SEARCH_DEFINITION_CHANGED
+   * @throws {@link HowdahError} SEARCH_UNSUPPORTED with an engine that is not native
    */
   async explain(
     query: string,
@@ -218,6 +230,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
   ): Promise<Explanation> {
     const request = resolveRequest(this.#definition, { ...options })
     const text = keyText(key)
+    this.#requires('explain', 'cannot explain')
     const explain = async () => {
       const attached = await this.#known(options.client)
       const plan = await this.#plan(attached, query, request, options.client)
@@ -233,6 +246,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
    * Finds rows like a given one, without itself, or like a text: those that rank best for the words that tell most about it, which are
    * the words it would itself rank highest for.
    *
+   * @throws {@link HowdahError} SEARCH_UNSUPPORTED with an engine that is not native
    * @throws {@link HowdahError} SEARCH_UNKNOWN_KEY when the index has no such row, or it is hidden from the role
    * @throws {@link HowdahError} SEARCH_INVALID_QUERY, SEARCH_NOT_ATTACHED, SEARCH_DEFINITION_CHANGED as {@link SearchIndex.search}
    *
@@ -253,6 +267,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
     return searchTracer.run(
       () => ({ target: this.#definition.name }),
       async () => {
+        this.#requires('moreLikeThis', 'finds no similar rows')
         const likeness = resolveLikeness(this.#definition, like, options)
         const { fields, maxWords, minDocuments, client, ...rest } = options
         const request = resolveRequest(this.#definition, rest)
@@ -283,8 +298,10 @@ export class SearchIndex<Row = Record<string, unknown>> {
     const read = async () => {
       await this.#ready()
       const { id, generation, filled } = await this.#find()
+      const definition = this.#definition
       const names = indexNames(schema, id, generation)
-      const [row] = await this.#db.query(readStats(schema, id, generation, names))
+      const part = { schema, id, generation, definition, names }
+      const [row] = await this.#db.query(engineOf(definition.engine).stats(part))
       const [progress] = filled ? [] : await this.#db.query(readProgress(schema, id, generation))
       return statsOf(row as StatsRow, progress, this.#times.stats(), this.#log?.stats())
     }
@@ -377,6 +394,11 @@ export class SearchIndex<Row = Record<string, unknown>> {
     return planner.plan(query, { mode, fuzzy, prefix, tenant: '', client })
   }
 
+  #requires(capability: SearchCapability, lack: string): void {
+    const { name, capabilities } = engineOf(this.#definition.engine)
+    if (!capabilities.has(capability)) throw unsupported(name, lack)
+  }
+
   async #change(change: () => Promise<void>): Promise<void> {
     await this.#ready()
     this.#attached = undefined
@@ -426,17 +448,23 @@ export class SearchIndex<Row = Record<string, unknown>> {
     const names = indexNames(this.#db.schema, known.id, known.generation)
     this.#maintenance.start()
     const vectors = new VectorColumns(this.#db, this.#definition.table)
-    const { id, vocabulary } = known
-    const fields = fieldsOf(this.#definition)
+    const { id, vocabulary, generation } = known
+    const definition = this.#definition
+    const { maintains, ownColumns, capabilities } = engineOf(definition.engine)
+    const own = ownColumns({ schema: this.#db.schema, generation, definition })
+    const unseen = [...own, ...Object.keys(columns).filter((column) => OWN_COLUMN.test(column))]
+    const fields = fieldsOf(definition)
     const planner = new QueryPlanner(this.#db, { id, vocabulary, language, fields })
     const statements = new SearchStatements({
-      definition: this.#definition,
+      definition,
       names,
       types: columns,
-      attributes: attributesOf(this.#definition, columns),
+      attributes: capabilities.has('masks') ? attributesOf(definition, columns) : undefined,
+      unseen,
       secured,
     })
-    return { id, names, vocabulary, planner, types: columns, secured, statements, vectors }
+    const index = { id, names, vocabulary, maintains, planner, types: columns }
+    return { ...index, secured, statements, vectors }
   }
 
   /** Runs a read; once more when another process has meanwhile rebuilt the index. */

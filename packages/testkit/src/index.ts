@@ -26,6 +26,16 @@ export {
 } from './conformance/key-value.js'
 export type { ConformanceRunner } from './conformance/runner.js'
 export {
+  type SearchDefinitionUnderTest,
+  type SearchFactory,
+  type SearchOptionsUnderTest,
+  type SearchResultUnderTest,
+  type SearchSubject,
+  type SearchTransaction,
+  type SearchUnderTest,
+  searchConformance,
+} from './conformance/search-index.js'
+export {
   type ConformanceSessionStore,
   type SessionStoreFactory,
   sessionStoreConformance,

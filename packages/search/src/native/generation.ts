@@ -1,6 +1,7 @@
 import type { Language } from '../language/language.js'
 import type { IndexNames } from '../names.js'
 import type { Definition } from '../options.js'
+import type { ColumnType } from '../sql/describe-table.js'
 import type { Attribute } from './attributes.js'
 
 /** One generation of an index: what all SQL of the engine is rendered for. */
@@ -17,6 +18,10 @@ export interface Generation {
   readonly keyType: string
   /** Columns whose values are words of the documents. */
   readonly attributes: readonly Attribute[]
+  /** Types of the table's columns. */
+  readonly columns: Readonly<Record<string, ColumnType>>
+  /** Quoted name of the schema of the extension that the engine is of. */
+  readonly extension: string | undefined
 }
 
 /** BM25's constants, as Lucene has them. */

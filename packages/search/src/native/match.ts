@@ -18,6 +18,11 @@ export const QUERY = `simple boolean, terms text[], weights double precision[], 
 export const NAMES =
   'simple, terms, weights, units, need, wanted, unwanted, counted, stars, stems, seeks'
 
+/** Parameters of `match`; the last ones, which leave what filters allow, are null for an engine without masks. */
+export const MATCH: string = `${QUERY}, cut varbit[], chosen tsquery`
+/** Parameters of `search`; `filter` is null for an engine without masks. */
+export const SEARCH: string = `${QUERY}, filter jsonb, k int`
+
 /**
  * Every document that matches a query, with its score: for what the planes cannot answer, such as phrases, and for counting, filtering
  * and sorting all that matches, of which `cut` and `chosen` leave what filters allow. A word with a star counts like one that stands once in a document of average length, as it may stand for many.
@@ -78,7 +83,7 @@ begin
   from candidate c
   where c.kept and ${fits('c')};
 end`
-  return `create function ${names.functions.match}(${QUERY}, cut varbit[], chosen tsquery)
+  return `create function ${names.functions.match}(${MATCH})
     returns table (key text, score double precision, slot bigint, number bigint)
     language plpgsql stable ${PLANS} as ${literal(body)}`
 }
@@ -115,7 +120,7 @@ begin
     (select count(*) from found)
   into keys, scores, total;
 end`
-  return `create function ${names.functions.search}(${QUERY}, filter jsonb, k int,
+  return `create function ${names.functions.search}(${SEARCH},
       out keys text[], out scores double precision[], out total bigint
     ) language plpgsql stable ${PLANS} as ${literal(body)}`
 }

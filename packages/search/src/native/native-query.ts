@@ -18,7 +18,7 @@ export interface NativeQuery {
   readonly terms: readonly string[]
   readonly weights: readonly number[]
   readonly units: readonly number[]
-  /** How many of the units a document needs. */
+  /** How many of the units a document needs; 0 where what is found is to be left out of a list of everything. */
   readonly need: number
   readonly wanted: string | null
   readonly unwanted: string | null
@@ -101,7 +101,7 @@ export function excludedQuery(plan: QueryPlan, labelsOf: LabelsOf): NativeQuery 
     terms: [],
     weights: [],
     units: [],
-    need: 1,
+    need: 0,
     wanted: unwantedQuery(plan, labelsOf) ?? null,
     unwanted: null,
     counted: [],

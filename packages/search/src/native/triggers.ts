@@ -30,7 +30,8 @@ export function dropTriggers(
   ]
 }
 
-function createTrigger(
+/** Statement that makes one of the triggers, for the function `changed`. */
+export function createTrigger(
   { schema, generation, definition, names }: Generation,
   event: (typeof TRIGGER_EVENTS)[number],
 ): string {

@@ -6,7 +6,14 @@ import { comesAfter, positionFrom, sortTexts } from '../page/after.js'
 import type { SearchRequest } from '../search-request.js'
 import type { ColumnType } from './describe-table.js'
 import type { Parameters } from './parameters.js'
-import { lastHit, type Masked, type PageStart, queryParameters, type Searched } from './searched.js'
+import {
+  lastHit,
+  type Masked,
+  type PageStart,
+  queryParameters,
+  type Searched,
+  shownRow,
+} from './searched.js'
 
 /**
  * A page of everything that the filters allow, in the order of columns, by which the table may have an index. What there is beside the page is counted by
@@ -47,7 +54,7 @@ export function searchListing(
   // One more than the page, to know whether there are more.
   return /* sql */ `
     with ${read ?? ''}listed as materialized (
-      select ${key}::text as key, to_jsonb(t) as row, row_number() over () as place${sort
+      select ${key}::text as key, ${shownRow(searched)} as row, row_number() over () as place${sort
         .map(({ column }, at) => `, t.${ident(column)} as sort_${at}`)
         .join('')}
       from (

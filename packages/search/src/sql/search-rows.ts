@@ -1,4 +1,5 @@
 import { ident } from '@howdah/core'
+import { engineOf } from '../engine/engine-of.js'
 import type { FacetRequest } from '../facet/facet-request.js'
 import { filterCondition } from '../filter/filter-condition.js'
 import { circlesOf } from '../filter/filter-node.js'
@@ -21,6 +22,7 @@ import {
   type PageStart,
   queryParameters,
   type Searched,
+  shownRow,
 } from './searched.js'
 
 const METRES: ColumnType = { type: 'pg_catalog.float8', element: null, kind: null, collation: null }
@@ -99,9 +101,7 @@ export function searchRows(
         union all
         select pin, 0${ranks.map(() => ', null').join('')} from unnest(${pinned}) pin
         where pin not in (select key from found)
-          and exists (
-            select from ${names.hot} h where h.key = pin
-            union all select from ${names.document} d where d.key = pin)
+          and ${engineOf(definition.engine).holds(names, 'pin')}
       ) d join ${table} t on ${key} = d.key::${keyType}`
     : `${table} t`
   const conditions = [
@@ -153,7 +153,7 @@ export function searchRows(
     )
     select (select count(*)::text from matched where ${allowed()}) as total,
       (select coalesce(json_agg(json_build_object(
-          'key', p.key, 'score', p.score, 'row', to_jsonb(t)${shown}) order by p.place), '[]')
+          'key', p.key, 'score', p.score, 'row', ${shownRow(searched)}${shown}) order by p.place), '[]')
        from page p join ${table} t on ${key} = p.key::${keyType}) as hits,
       json_build_array(${counts.join(', ')}) as facets,
       (select coalesce(max(p.rest) > ${most}::int + ${passed}::int, false) from page p) as more,

@@ -77,8 +77,14 @@ export class SearchStatements {
     const rows = () => searchRows(searched, plan, request, start, vector, masked, parameters)
     if (masked === undefined || vector !== undefined) return rows()
     if (!plan.blank && sort.length === 0) {
-      const query = nativeQuery(withoutExcludedWords(plan), minimumMatch, this.#labelsOf)
-      if (curated && !(isShort(plan, query, masked) && start.position === undefined)) return rows()
+      const { attributes } = searched
+      const asked = attributes === undefined ? plan : withoutExcludedWords(plan)
+      const query = nativeQuery(asked, minimumMatch, this.#labelsOf)
+      if (
+        curated &&
+        !(attributes !== undefined && isShort(plan, query, masked) && start.position === undefined)
+      )
+        return rows()
       return searchTop(searched, plan, query, masked, request.limit, start, parameters)
     }
     if (plan.blank && plan.excluded.length === 0 && !curated && !sort.some((by) => 'near' in by)) {
@@ -90,6 +96,10 @@ export class SearchStatements {
   /** The filter and the facets as masks; undefined where these cannot say it all. */
   #masks(plan: QueryPlan, { filters, facets }: SearchRequest): Masked | undefined {
     const { attributes } = this.#searched
+    if (attributes === undefined) {
+      const plain = !plan.blank && filters.length === 0 && facets.length === 0
+      return plain ? { filter: null, facets: [] } : undefined
+    }
     const words = excludedWords(plan)
     const programOf = (entries: readonly FilterEntry[]) => {
       const programs = entries.map(({ node }) => filterProgram(node, attributes))

@@ -6,7 +6,14 @@ import { positionFrom, unchanged } from '../page/after.js'
 import type { QueryPlan } from '../query/query-plan.js'
 import { type ColumnType, comparedType } from './describe-table.js'
 import type { Parameters } from './parameters.js'
-import { lastHit, type Masked, type PageStart, queryParameters, type Searched } from './searched.js'
+import {
+  lastHit,
+  type Masked,
+  type PageStart,
+  queryParameters,
+  type Searched,
+  shownRow,
+} from './searched.js'
 
 /** The best, of which only these are looked at where the query allows it. */
 export function searchTop(
@@ -25,7 +32,7 @@ export function searchTop(
   const [most, passed] = [`${add(limit)}::int`, `${add(offset)}::int`]
   const { pinned, hidden } = plan
   const hits = `(select coalesce(json_agg(json_build_object(
-          'key', p.key, 'score', p.score, 'row', to_jsonb(t)) order by p.place), '[]')
+          'key', p.key, 'score', p.score, 'row', ${shownRow(searched)}) order by p.place), '[]')
        from page p join ${tableOf(definition)} t on t.${ident(definition.key)} = p.key::${keyType}) as hits`
   if (pinned.length > 0 || hidden.length > 0) {
     const curated = { pinned: `${add(pinned)}::text[]`, hidden: `${add(hidden)}::text[]` }

@@ -1,4 +1,4 @@
-import { ident } from '@howdah/core'
+import { ident, literal } from '@howdah/core'
 import type { FilterProgram } from '../filter/filter-program.js'
 import { type IndexNames, tableOf } from '../names.js'
 import type { Attribute } from '../native/attributes.js'
@@ -15,7 +15,10 @@ export interface Searched {
   readonly definition: Definition
   readonly names: IndexNames
   readonly types: Readonly<Record<string, ColumnType>>
-  readonly attributes: readonly Attribute[]
+  /** Undefined with an engine that has no masks. */
+  readonly attributes: readonly Attribute[] | undefined
+  /** Columns that hits do not show. */
+  readonly unseen: readonly string[]
   /** Whether policies decide which rows a role sees, so that all that matches has to be looked at row by row. */
   readonly secured: boolean
 }
@@ -59,6 +62,12 @@ export interface Masked {
 /** Tells by which weight of a `tsvector` a field is told from others. */
 export function labelsIn({ classes }: Definition): LabelsOf {
   return (field) => 'ABCD'.charAt(classes.findIndex(({ columns }) => columns.includes(field)))
+}
+
+/** The row `t` as hits show it. */
+export function shownRow({ unseen }: Pick<Searched, 'unseen'>): string {
+  if (unseen.length === 0) return 'to_jsonb(t)'
+  return `to_jsonb(t) - array[${unseen.map((column) => literal(column)).join(', ')}]::text[]`
 }
 
 /** The last hit of `page`, as a position is made of it. */
