@@ -49,7 +49,8 @@ export function resultOf<Row>(
   const counted = request.facets.map(({ column, ranges }, at) => {
     const counts = row.facets[at] ?? []
     const ranged = ranges?.map(({ given }, which) => ({ ...given, count: counts[which] }))
-    return [column, ranged ?? counts] as const
+    const valued = () => (counts as FacetCount[]).map(({ value, count }) => ({ value, count }))
+    return [column, ranged ?? valued()] as const
   })
   return {
     total: Number(row.total),
