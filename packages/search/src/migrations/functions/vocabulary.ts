@@ -17,7 +17,7 @@ const SHORTEST = 3
 /** Bytes of text for a word, about. */
 const BYTES_A_WORD = 8
 /** Places for hashes: with fewer of them the index is smaller, for it keeps many words of one hash in little, and finds more words that are not near. */
-const HASHES = 2 ** 20
+const HASHES = 2 ** 22
 
 /** How the words are looked up: planned once, for a table of any size, since while it is small the planner would settle on reading all of it. */
 const LOOK_UP =
