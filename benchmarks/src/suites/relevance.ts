@@ -29,7 +29,7 @@ export const relevance: Suite = {
 }
 
 async function measure(context: Context, collection: Collection): Promise<Measure> {
-  const { name, documents, queries, gains } = collection
+  const { name, documents, queries } = collection
   const pool = context.pool({ max: 2 })
   const table = await fillCollection(pool, collection)
   const fields = { title: { weight: 2 }, text: {} }

@@ -28,7 +28,7 @@ export function markFilled({ schema, id, generation, definition }: Generation): 
 }
 
 function changedFunction(generation: Generation): string {
-  const { schema, id, vocabulary, language, definition, names } = generation
+  const { schema, id, vocabulary, language, names } = generation
   const fresh = rowTexts(generation, 'howdah_new')
   const old = rowTexts(generation, 'howdah_old')
   const note = (from: string, sign: 1 | -1) =>

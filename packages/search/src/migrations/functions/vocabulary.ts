@@ -17,7 +17,7 @@ const SHORTEST = 3
 /** Bytes of text for a word, about. */
 const BYTES_A_WORD = 8
 /** Places for hashes: with fewer of them the index is smaller, for it keeps many words of one hash in little, and finds more words that are not near. */
-const HASHES = 2 ** 20
+const HASHES = 2 ** 22
 
 /** How the words are looked up: planned once, for a table of any size, since while it is small the planner would settle on reading all of it. */
 const LOOK_UP =
@@ -34,7 +34,8 @@ const LOOK_UP =
  * - `search_near` answers how many documents have a word, and unless they are many, the words that may be near it.
  * - `search_completions` answers the words that begin so, the most frequent first.
  * - `search_fold` adds up what writers noted. Writers only ever insert into the log, so they never wait for each other or for
- *   the fold; folds of one index take turns by an advisory lock, and one that finds it taken does nothing and answers null. A word is
+ *   the fold; folds of one index take turns by an advisory lock, and one that finds it taken does nothing and answers null.
+ *   A word is found by index, whatever the planner believes: without statistics it compares all words with all. A word is
  *   added with the row that has it and removed with it, in the same transactions, so the counts are exact but for what is still in the log.
  *   A log row without words or text says that everything before it is void: its transaction kept all others out of the table.
  *
@@ -149,23 +150,26 @@ begin
     cross join unnest(case when t.text is null then t.words else ${s}.search_lexemes(t.text) end, t.counts) as n(word, count)
     group by v.id, n.word having sum(coalesce(n.count, t.sign)) <> 0 and ${s}.search_is_word(n.word)
   ), known as materialized (
-    select c.*, w.documents from changed c
-    left join ${s}.search_word w on w.vocabulary = c.id and w.word = c.word
+    select c.*, w.documents, w.place from changed c
+    left join lateral (
+      select w.documents, w.ctid as place from ${s}.search_word w where w.vocabulary = c.id and w.word = c.word limit 1) w on true
   ), gone as (
-    delete from ${s}.search_word w using known k
-    where w.vocabulary = k.id and w.word = k.word and k.documents + k.count <= 0
+    delete from ${s}.search_word w
+    where w.ctid = any (array(select k.place from known k where k.documents + k.count <= 0))
     returning w.vocabulary, w.word
   ), forgotten as (
-    delete from ${s}.search_error_word e using gone g where e.vocabulary = g.vocabulary and e.word = g.word
+    delete from ${s}.search_error_word e
+    where e.ctid = any (array(
+      select f.place from gone g cross join lateral (
+        select e.ctid as place from ${s}.search_error_word e
+        where e.vocabulary = g.vocabulary and e.word = g.word limit 1) f))
   ), counted as (
-    update ${s}.search_word w set documents = k.documents + k.count from known k
-    where w.vocabulary = k.id and w.word = k.word and k.documents + k.count > 0
-  ), added as (
     insert into ${s}.search_word (vocabulary, word, documents)
-    select id, word, count from known where documents is null and count > 0 returning vocabulary, word
+    select k.id, k.word, coalesce(k.documents, 0) + k.count from known k where coalesce(k.documents, 0) + k.count > 0
+    on conflict (vocabulary, word) do update set documents = excluded.documents
   ), learnt as (
-    insert into ${s}.search_error_word (vocabulary, word) select vocabulary, word
-    from added where length(word) >= ${SHORTEST}
+    insert into ${s}.search_error_word (vocabulary, word)
+    select k.id, k.word from known k where k.documents is null and k.count > 0 and length(k.word) >= ${SHORTEST}
   )
   select count(*) into folded from taken;
   perform gin_clean_pending_list(${literal(`${s}.search_error_word_deletes`)}::regclass);
