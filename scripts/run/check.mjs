@@ -5,6 +5,7 @@ import { runBuilt } from './commands.mjs'
 import { CommandError } from './errors.mjs'
 import { install } from './install.mjs'
 import { interruption } from './interruption.mjs'
+import { testsUnderLeastPrivilege } from './least-privilege.mjs'
 import { Tarballs } from './tarballs.mjs'
 import { runTests } from './test.mjs'
 import { root } from './workspace.mjs'
@@ -61,6 +62,7 @@ function allGates(tarballs) {
     { name: 'packed', run: () => built().then(() => tarballs.consumed()) },
     { name: 'tests', run: () => tests() },
     { name: `tests-pg${OLDEST_MAJOR}`, run: () => tests({ HOWDAH_PG_MAJOR: OLDEST_MAJOR }) },
+    { name: 'tests-least', run: testsUnderLeastPrivilege },
     { name: 'demo', run: () => succeeds(runBuilt('examples/offers', ['--smoke'])) },
     { name: 'bench', run: benchSmoke },
   ]
@@ -110,7 +112,7 @@ function summarize(results) {
     const detail = `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`
     const tested = name.startsWith('tests') ? `  ${detail}` : ''
     process.stdout.write(
-      `${verdict} ${name.padEnd(10)} ${seconds.toFixed(1).padStart(6)} s${tested}\n`,
+      `${verdict} ${name.padEnd(11)} ${seconds.toFixed(1).padStart(6)} s${tested}\n`,
     )
   }
   process.stdout.write(`${passed} passed, ${failed} failed\n`)
