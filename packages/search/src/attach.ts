@@ -11,7 +11,14 @@ import { Backoff, type Database, type HowdahError, type Queryable, sqlState } fr
 import { type SearchErrorCode, searchError } from './errors.js'
 import type { Language } from './language/language.js'
 import { maintainOnce } from './maintenance.js'
-import { fingerprint, indexNames, TRIGGER_EVENTS, tableOf, triggerName } from './names.js'
+import {
+  fingerprint,
+  indexNames,
+  TRIGGER_EVENTS,
+  tableOf,
+  triggerName,
+  triggerNames,
+} from './names.js'
 import { createGeneration } from './native/create.js'
 import { maintenanceLock } from './native/maintain.js'
 import { dropGeneration } from './native/tables.js'
@@ -21,7 +28,7 @@ import { type ColumnType, describeTable, type TableRow } from './sql/describe-ta
 import { fillSome } from './sql/engine-calls.js'
 import { findIndex, type GenerationRow } from './sql/find-index.js'
 import { findLanguage } from './sql/find-language.js'
-import { findRelation } from './sql/find-relation.js'
+import { findTriggered } from './sql/find-triggered.js'
 import { forgetRules, forgetWords, lockWords } from './sql/forget-index.js'
 import { lockIndex } from './sql/lock-index.js'
 import { publishGeneration } from './sql/publish-generation.js'
@@ -155,14 +162,16 @@ async function removeAll(
   const { schema } = db
   for (const row of await generationsOf(db, name)) {
     if (row.generation === 0 || !which(row)) continue
-    const { id, generation, vocabulary, relation } = row
+    const { id, generation, vocabulary } = row
+    const triggers = triggerNames(schema, name, generation)
     await patiently(() =>
       db.transaction(async (tx) => {
         await db.query(lockIndex(db.schema, name), tx)
-        const [found] = await db.query(findRelation(db.schema, relation), tx)
-        if (found === undefined) return
+        const found = await db.query(findTriggered(schema, triggers), tx)
         await tx.query({ text: `set local lock_timeout = '${LOCK_TIMEOUT}'` })
-        await runAll(tx, dropTriggers(db.schema, name, generation, found.name))
+        for (const table of found) {
+          await runAll(tx, dropTriggers(schema, name, generation, table.name))
+        }
       }),
     )
     await patiently(() =>

@@ -193,6 +193,20 @@ test('a role without rights on the schema can write the table', async () => {
   }
 })
 
+test('attach() makes the index anew after a restore, in which tables have other numbers, and leaves nothing of the old one', async () => {
+  await attached()
+  await pool.query('update howdah.search_generation set relation = 1')
+  await attached()
+  await pool.query(`insert into note values (3, 'third')`)
+  const index = await attached()
+  expect(await keys(index, 'third')).toEqual(['3'])
+  expect(await keys(index, 'first')).toEqual(['1'])
+  const { rows } = await pool.query(
+    `select count(*)::int as n from pg_trigger where tgrelid = 'note'::regclass and not tgisinternal`,
+  )
+  expect(rows).toEqual([{ n: 4 }])
+})
+
 test('attach() refuses other fields under the same name until rebuild()', async () => {
   const old = await attached()
   const changed = new SearchIndex('notes', options({ fields: { text: {}, other: { weight: 2 } } }))
