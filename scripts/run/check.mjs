@@ -60,6 +60,7 @@ function allGates(tarballs) {
     { name: 'publint', run: () => built().then(() => tarballs.publint()) },
     { name: 'attw', run: () => built().then(() => tarballs.attw()) },
     { name: 'packed', run: () => built().then(() => tarballs.consumed()) },
+    { name: 'site', run: () => succeeds(site()) },
     { name: 'tests', run: () => tests() },
     { name: `tests-pg${OLDEST_MAJOR}`, run: () => tests({ HOWDAH_PG_MAJOR: OLDEST_MAJOR }) },
     { name: 'tests-least', run: testsUnderLeastPrivilege },
@@ -123,6 +124,11 @@ function summarize(results) {
 function lint() {
   const plain = process.stdout.isTTY ? [] : ['--colors=off']
   return run(bin('biome'), ['ci', ...plain, '.'])
+}
+
+/** Fails for a link that leads nowhere. What it builds is in docs/.vitepress/dist. */
+function site() {
+  return runNode(join(root, 'node_modules/vitepress/bin/vitepress.js'), ['build', 'docs'])
 }
 
 /** @param {Record<string, string>} [env] */
