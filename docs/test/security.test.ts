@@ -22,7 +22,8 @@ beforeAll(async () => {
   await prepareLeastPrivilege(database.url)
   admin = database.pool()
   await admin.query(`alter role monitor password 'monitor'; create role stranger login password 'stranger';
-    create schema shop authorization app; create table shop.tea (id int primary key, name text not null); alter table shop.tea owner to app`)
+    create schema shop authorization app; create role shop_owner; create table shop.tea (id int primary key, name text not null);
+    alter table shop.tea owner to shop_owner; grant usage on schema shop to shop_owner; grant select, insert on shop.tea to app`)
 })
 afterAll(async () => {
   await database?.close()
@@ -142,7 +143,7 @@ test('a role that may connect hears what is notified, for PostgreSQL has no righ
   await expect.poll(() => heard.join()).toContain('secret')
 })
 
-test('an index that the owner attached is searched, followed and maintained by the application', async () => {
+test('an index that the owner attached is searched, followed and maintained by the application, and the table is neither’s', async () => {
   const owner = poolOf(OWNER)
   const definition = { table: 'shop.tea', key: 'id', fields: { name: {} } }
   const attached = new SearchIndex('teas', { pool: owner, ...definition })
@@ -151,6 +152,7 @@ test('an index that the owner attached is searched, followed and maintained by t
   await admin.query('grant select, trigger on shop.tea to howdah_owner')
   await admin.query(`insert into shop.tea values (1, 'green'), (2, 'black')`)
   await attached.attach()
+  await attached.rebuild()
   await attached.close()
 
   const pool = poolOf(APPLICATION)
@@ -162,10 +164,18 @@ test('an index that the owner attached is searched, followed and maintained by t
   await teas.maintain()
   expect((await teas.search('black')).total).toBe(2)
   expect((await teas.status()).errors).toEqual([])
+
+  const done = new SearchIndex('teas', { pool: owner, ...definition })
+  await done.detach()
+  await done.close()
+  const { rows } = await admin.query(
+    `select tgname from pg_trigger where tgrelid = 'shop.tea'::regclass`,
+  )
+  expect(rows).toEqual([])
 })
 
 test('a watch that the owner installed is heard by the application', async () => {
-  await admin.query('grant app to howdah_owner; grant usage on schema shop to howdah_owner')
+  await admin.query('grant shop_owner to howdah_owner')
   const installer = new PubSub({ pool: poolOf(OWNER) })
   await installer.watch(['shop', 'tea']).install()
   await installer.close()
@@ -175,7 +185,6 @@ test('a watch that the owner installed is heard by the application', async () =>
   await pool.query(`insert into shop.tea values (9, 'white')`)
   const { messages } = await pubsub.watch(['shop', 'tea']).stream.read({ after: 'earliest' })
   expect(messages.map(({ payload }) => payload)).toMatchObject([{ op: 'insert', key: { id: 9 } }])
-  await admin.query('revoke app from howdah_owner')
 })
 
 test('a job goes from the application to a worker of the same role', async () => {

@@ -11,14 +11,7 @@ import { Backoff, type Database, type HowdahError, type Queryable, sqlState } fr
 import { type SearchErrorCode, searchError } from './errors.js'
 import type { Language } from './language/language.js'
 import { maintainOnce } from './maintenance.js'
-import {
-  fingerprint,
-  indexNames,
-  TRIGGER_EVENTS,
-  tableOf,
-  triggerName,
-  triggerNames,
-} from './names.js'
+import { fingerprint, indexNames, TRIGGER_EVENTS, tableOf, triggerName } from './names.js'
 import { createGeneration } from './native/create.js'
 import { maintenanceLock } from './native/maintain.js'
 import { dropGeneration } from './native/tables.js'
@@ -28,7 +21,6 @@ import { type ColumnType, describeTable, type TableRow } from './sql/describe-ta
 import { fillSome } from './sql/engine-calls.js'
 import { findIndex, type GenerationRow } from './sql/find-index.js'
 import { findLanguage } from './sql/find-language.js'
-import { findTriggered } from './sql/find-triggered.js'
 import { forgetRules, forgetWords, lockWords } from './sql/forget-index.js'
 import { lockIndex } from './sql/lock-index.js'
 import { publishGeneration } from './sql/publish-generation.js'
@@ -163,15 +155,12 @@ async function removeAll(
   for (const row of await generationsOf(db, name)) {
     if (row.generation === 0 || !which(row)) continue
     const { id, generation, vocabulary } = row
-    const triggers = triggerNames(schema, name, generation)
+    const names = indexNames(schema, id, generation)
     await patiently(() =>
       db.transaction(async (tx) => {
         await db.query(lockIndex(db.schema, name), tx)
-        const found = await db.query(findTriggered(schema, triggers), tx)
         await tx.query({ text: `set local lock_timeout = '${LOCK_TIMEOUT}'` })
-        for (const table of found) {
-          await runAll(tx, dropTriggers(schema, name, generation, table.name))
-        }
+        await tx.query({ text: dropTriggers({ names }) })
       }),
     )
     await patiently(() =>
@@ -180,7 +169,7 @@ async function removeAll(
         await tx.query({ text: `set local lock_timeout = '${LOCK_TIMEOUT}'` })
         // No step of the background is under way then, and none begins.
         await tx.query({ text: `select pg_advisory_xact_lock(${maintenanceLock({ schema, id })})` })
-        await runAll(tx, dropGeneration({ names: indexNames(schema, id, generation) }))
+        await runAll(tx, dropGeneration({ names }))
         await db.query(lockWords(schema, vocabulary), tx)
         await db.query(forgetWords(schema, vocabulary), tx)
         await db.query(unregisterGeneration(schema, id, generation), tx)
