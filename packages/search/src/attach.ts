@@ -25,6 +25,7 @@ import { fingerprint, indexNames, TRIGGER_EVENTS, tableOf, triggerName } from '.
 import { attributesOf } from './native/attributes.js'
 import { maintenanceLock } from './native/maintain.js'
 import { dropGeneration } from './native/tables.js'
+import { dropTriggers } from './native/triggers.js'
 import type { Definition } from './options.js'
 import {
   type ColumnType,
@@ -209,13 +210,15 @@ async function removeAll(
   for (const row of await generationsOf(db, name)) {
     if (row.generation === 0 || !which(row)) continue
     const { id, generation, vocabulary, relation } = row
+    const names = indexNames(schema, id, generation)
     const engine = engineOfFingerprint(row.definition)
     await patiently(() =>
       db.transaction(async (tx) => {
         await db.query(lockIndex(db.schema, name), tx)
+        await tx.query({ text: `set local lock_timeout = '${LOCK_TIMEOUT}'` })
+        await tx.query({ text: dropTriggers({ names }) })
         const [found] = await db.query(findRelation(db.schema, relation), tx)
         if (found === undefined) return
-        await tx.query({ text: `set local lock_timeout = '${LOCK_TIMEOUT}'` })
         await runAll(tx, engine.leave(db.schema, name, generation, found.name)).catch(inUse)
       }),
     )
@@ -225,7 +228,7 @@ async function removeAll(
         await tx.query({ text: `set local lock_timeout = '${LOCK_TIMEOUT}'` })
         // No step of the background is under way then, and none begins.
         await tx.query({ text: `select pg_advisory_xact_lock(${maintenanceLock({ schema, id })})` })
-        await runAll(tx, dropGeneration({ names: indexNames(schema, id, generation) }))
+        await runAll(tx, dropGeneration({ names }))
         await db.query(lockWords(schema, vocabulary), tx)
         await db.query(forgetWords(schema, vocabulary), tx)
         await db.query(unregisterGeneration(schema, id, generation), tx)

@@ -178,18 +178,33 @@ test('maintain() folds the log of statistics, which keeps its sums', async () =>
 
 test('a role without rights on the schema can write the table', async () => {
   const index = await attached()
-  await pool.query('create role writer_only')
+  const admin = database.adminPool()
+  await admin.query('create role writer_only')
   try {
-    await pool.query('grant all on note to writer_only')
-    await Database.from(pool).transaction(async (tx) => {
+    await admin.query('grant all on note to writer_only')
+    await Database.from(admin).transaction(async (tx) => {
       await tx.query('set local role writer_only')
       await tx.query(`insert into note values (3, 'third')`)
     })
     expect(await keys(index, 'third')).toEqual(['3'])
   } finally {
-    await pool.query('drop owned by writer_only')
-    await pool.query('drop role writer_only')
+    await admin.query('drop owned by writer_only')
+    await admin.query('drop role writer_only')
   }
+})
+
+test('attach() makes the index anew after a restore, in which tables have other numbers, and leaves nothing of the old one', async () => {
+  await attached()
+  await pool.query('update howdah.search_generation set relation = 1')
+  await attached()
+  await pool.query(`insert into note values (3, 'third')`)
+  const index = await attached()
+  expect(await keys(index, 'third')).toEqual(['3'])
+  expect(await keys(index, 'first')).toEqual(['1'])
+  const { rows } = await pool.query(
+    `select count(*)::int as n from pg_trigger where tgrelid = 'note'::regclass and not tgisinternal`,
+  )
+  expect(rows).toEqual([{ n: 4 }])
 })
 
 test('attach() refuses other fields under the same name until rebuild()', async () => {

@@ -42,7 +42,7 @@ beforeAll(async () => {
     language: 'simple',
   })
   await index.attach()
-  expect((await index.status()).segments).toBe(1)
+  expect((await index.stats()).segments).toBe(1)
 })
 afterAll(async () => {
   await index.close()

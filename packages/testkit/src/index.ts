@@ -54,7 +54,12 @@ export {
   type PgBouncerOptions,
   startPgBouncer,
 } from './pgbouncer.js'
-export type { PostgresMajor, PostgresOptions, PostgresProvider } from './postgres/options.js'
+export type {
+  DatabaseRole,
+  PostgresMajor,
+  PostgresOptions,
+  PostgresProvider,
+} from './postgres/options.js'
 export type { PostgresServer } from './postgres/server.js'
 export { startPostgres } from './postgres/start.js'
 export { type ProxyTarget, startProxy, type TcpProxy } from './proxy.js'

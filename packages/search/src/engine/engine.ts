@@ -82,7 +82,7 @@ export interface SearchEngine {
   create(generation: Generation): string[]
   /** Whether all is there that the engine has put on the table, besides its triggers. */
   isWhole(db: Database, table: TableRow, part: GenerationPart, client: Queryable): Promise<boolean>
-  /** Statements that take from a table what the engine has put on it, for one transaction. */
+  /** Statements that take from a table what the engine has put on it besides its triggers, which go with their function, for one transaction. */
   leave(schema: string, index: string, generation: number, table: string): string[]
   /** Reads how a generation stands. */
   stats(part: GenerationPart): Statement<StatsRow>

@@ -7,7 +7,6 @@ import { nameOnTable, tableOf } from '../names.js'
 import { CANONICAL, type Generation } from '../native/generation.js'
 import { MATCH, NAMES, SEARCH } from '../native/match.js'
 import { PLANS } from '../native/score.js'
-import { dropTriggers } from '../native/triggers.js'
 import { callFor, documentFunction, encoded, wordsFunction } from './field-texts.js'
 import { createWordTriggers, markFilled } from './word-triggers.js'
 
@@ -67,7 +66,7 @@ begin
     execute format('drop index %s', one.index);
   end loop;
 end`
-  return [...dropTriggers(schema, index, generation, table), `do ${literal(body)}`]
+  return [`do ${literal(body)}`]
 }
 
 /** No sort, so that rows come as the index has them, with their scores. */

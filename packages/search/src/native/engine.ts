@@ -1,7 +1,6 @@
 import type { SearchCapability, SearchEngine } from '../engine/engine.js'
 import { readStats } from '../sql/read-stats.js'
 import { createGeneration } from './create.js'
-import { dropTriggers } from './triggers.js'
 
 const CAPABILITIES: ReadonlySet<SearchCapability> = new Set<SearchCapability>([
   'exactScores',
@@ -29,7 +28,7 @@ export const nativeEngine: SearchEngine = {
   probe: async () => undefined,
   create: createGeneration,
   isWhole: async () => true,
-  leave: dropTriggers,
+  leave: () => [],
   stats: ({ schema, id, generation, names }) => readStats(schema, id, generation, names),
   holds: ({ hot, document }, key) => `exists (
             select from ${hot} h where h.key = ${key}

@@ -7,7 +7,6 @@ import { exhaustiveSearchFunction } from '../engine/exhaustive-search.js'
 import { fieldsInOrder } from '../engine/field-texts.js'
 import { checkFieldCount } from '../engine/fixed-texts.js'
 import { createWordTriggers, markFilled } from '../engine/word-triggers.js'
-import { dropTriggers } from '../native/triggers.js'
 import { findGeneratedFields } from '../sql/find-generated-fields.js'
 import { findTrigger } from '../sql/find-trigger.js'
 import { columnNames } from './column-names.js'
@@ -57,10 +56,7 @@ export const tsvectorEngine: SearchEngine = {
     const [found] = await db.query(findTrigger(db.schema, table.oid, trigger), client)
     return found !== undefined
   },
-  leave: (schema, index, generation, table) => [
-    ...dropTriggers(schema, index, generation, table),
-    ...dropColumns(schema, index, generation, table),
-  ],
+  leave: dropColumns,
   stats: readColumnStats,
   // What is in the index is what is in the table, with which hits are joined.
   holds: () => 'true',
