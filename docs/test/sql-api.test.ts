@@ -55,7 +55,8 @@ test('functions that guides tell people to call are on the page', () => {
   )
   expect(known.size).toBeGreaterThan(25)
   for (const page of pages()) {
-    const called = readFileSync(page, 'utf8').matchAll(/\bhowdah\.(\w+)\(/g)
+    // To grant a function is not to call it.
+    const called = readFileSync(page, 'utf8').matchAll(/(?<!function )\bhowdah\.(\w+)\(/g)
     for (const [, name] of called) expect(known, `${basename(page)}: ${name}`).toContain(name)
   }
 })

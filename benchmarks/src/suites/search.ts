@@ -54,7 +54,7 @@ export const search: Suite = {
         ],
       }
     })
-    return [...scenarios, inserts(pool), await facets(context, made, documents)]
+    return [...scenarios, inserts(pool), ...(await facets(context, made, documents))]
   },
   async measures(): Promise<Measure[]> {
     const { index, byKind, bytes, bytesOfDocuments, made } = prepared as Prepared

@@ -172,7 +172,9 @@ begin
     select k.id, k.word from known k where k.documents is null and k.count > 0 and length(k.word) >= ${SHORTEST}
   )
   select count(*) into folded from taken;
-  perform gin_clean_pending_list(${literal(`${s}.search_error_word_deletes`)}::regclass);
+  -- Only its owner may; where others fold, autovacuum does it.
+  perform gin_clean_pending_list(c.oid) from pg_class c
+  where c.oid = ${literal(`${s}.search_error_word_deletes`)}::regclass and pg_has_role(c.relowner, 'usage');
   return folded + case when void is null then 0 else 1 end;
 end`)}`
 }
