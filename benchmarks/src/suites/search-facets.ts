@@ -52,11 +52,11 @@ export async function facets(context: Context, made: Corpus, count: number): Pro
     counting('group by, a statement a column', () => groupEach(pool, words, FACETS)),
     counting('grouping sets, one statement', () => groupAll(pool, words)),
   ]
-  const rows = `over a third of ${count.toLocaleString('en')} rows`
+  const over = `over a third of ${count.toLocaleString('en')} rows`
   return [
     {
       figure: 'facets24_vs_sql',
-      title: `The 24 values of a column counted ${rows}`,
+      title: `The 24 values of a column counted ${over}`,
       callers: 1,
       compares: 'speed',
       ours: counting('Howdah', () => howdah(index, words, first, 0)),
@@ -64,7 +64,7 @@ export async function facets(context: Context, made: Corpus, count: number): Pro
     },
     {
       figure: 'facets24_columns_vs_sql',
-      title: `The values of 24 columns counted ${rows}`,
+      title: `The values of 24 columns counted ${over}`,
       callers: 1,
       compares: 'speed',
       ours: counting('Howdah, with the best ten rows', () => howdah(index, words, FACETS, 10)),
