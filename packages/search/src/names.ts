@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { ident } from '@howdah/core'
+import { attributeColumns } from './native/attributes.js'
 import type { Definition } from './options.js'
 
 /** Tables, and what else has a row for each index and generation, by what `docs/decisions/0005-search-engine.md` calls them. */
@@ -19,14 +20,26 @@ const KINDS = [
 ] as const
 const FUNCTIONS = [
   'changed',
+  'document',
   'fill',
   'segment',
   'maintain',
   'merge',
   'weigh',
+  'bits',
+  'mask',
+  'cut',
   'find',
   'match',
   'search',
+  'matched',
+  'count',
+  'ask',
+  'judge',
+  'telling',
+  'length',
+  'words',
+  'row',
 ] as const
 
 /** What one generation of an index is made of: each by its qualified, quoted name. */
@@ -61,9 +74,22 @@ export function triggerName(
   generation: number,
   event: (typeof TRIGGER_EVENTS)[number],
 ): string {
-  const digest = createHash('sha256').update(`${schema}\0${index}`).digest('hex').slice(0, 12)
-  return `howdah_search_${digest}_${generation}_${event}`
+  return nameOnTable(schema, index, generation, event)
 }
+
+/** Names what lies on the application's table or beside it: a trigger, a column or an index. */
+export function nameOnTable(
+  schema: string,
+  index: string,
+  generation: number,
+  what: string,
+): string {
+  const digest = createHash('sha256').update(`${schema}\0${index}`).digest('hex').slice(0, 12)
+  return `howdah_search_${digest}_${generation}_${what}`
+}
+
+/** Matches names of columns that indexes have on tables. */
+export const OWN_COLUMN: RegExp = /^howdah_search_[0-9a-f]{12}_\d+_(?:document|length)$/
 
 /** Names of the triggers a generation has on its table. */
 export function triggerNames(schema: string, index: string, generation: number): string[] {
@@ -75,7 +101,12 @@ export function tableOf({ table }: Definition): string {
   return ident(table.schema, table.name)
 }
 
-/** The part of a definition that the stored documents depend on; facets, filters and sorting read the live rows. */
-export function fingerprint({ table, key, classes, language, unaccent }: Definition): string {
-  return JSON.stringify({ table, key, classes, language, unaccent })
+/** The part of a definition that the stored documents depend on; sorting reads the live rows. */
+export function fingerprint(definition: Definition): string {
+  const { table, key, classes, language, unaccent, engine } = definition
+  const attributes = attributeColumns(definition)
+  const more = engine === 'native' && attributes.length > 0 ? { attributes } : {}
+  // The default is left out, so that indexes that were made before there were others are known again.
+  const other = engine === 'native' ? {} : { engine }
+  return JSON.stringify({ table, key, classes, language, unaccent, ...more, ...other })
 }

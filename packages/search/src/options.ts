@@ -1,5 +1,9 @@
 import { type DatabaseSource, ident, isHowdahError } from '@howdah/core'
+import { ENGINE_NAMES, type EngineName } from './engine/engine-name.js'
 import { searchError } from './errors.js'
+import { CONNECTIVES } from './filter/filter-node.js'
+import { type Place, type PlaceColumns, resolvePlaces } from './geo/places.js'
+import { type QueryLogOptions, type ResolvedLog, resolveLog } from './log/log-options.js'
 
 /** A table by schema and name, each taken as it is. */
 export interface TableName {
@@ -33,10 +37,28 @@ export interface SearchIndexOptions {
   readonly filters?: readonly string[] | undefined
   /** Columns that can be sorted by; also the order, one after the other, of results to an empty query. @defaultValue `[]` */
   readonly sort?: readonly SortColumn[] | undefined
+  /** Places of a row by a name, for filters and sorting by distance: `{ place: { lat: 'latitude', lon: 'longitude' } }`. @defaultValue `{}` */
+  readonly geo?: Readonly<Record<string, PlaceColumns>> | undefined
   /** The text search configuration, as `'english'` (of `pg_catalog`) or as an object. @defaultValue `'english'` */
   readonly language?: string | TableName | undefined
   /** Takes letters with accents for those without, by the extension `unaccent`, which must be installed. @defaultValue `false` */
   readonly unaccent?: boolean | undefined
+  /**
+   * Keeps a log of what is searched for, read by `queries`: as it was typed, or hashed. Texts of queries may be personal.
+   *
+   * @defaultValue none is kept
+   */
+  readonly log?: QueryLogOptions['text'] | QueryLogOptions | undefined
+  /**
+   * What keeps the words: `'native'`, our own tables; `'tsvector'`, columns of the table itself, for small data; `'pg_textsearch'` or
+   * `'pg_search'`, extensions that must be installed. `docs/search-engines.md` says what each can do. `rebuild()` moves an index to another one.
+   *
+   * With `'tsvector'`, `attach()` and `rebuild()` rewrite the table, and nobody can read or write it meanwhile. With the extensions, writes wait
+   * until it is indexed. **`'pg_search'` was written to its documentation and has not been run against the extension.**
+   *
+   * @defaultValue `'native'`
+   */
+  readonly engine?: EngineName | undefined
 }
 
 /** A {@link SortColumn} with its order. */
@@ -56,8 +78,11 @@ export interface Definition {
   /** Everything that can be filtered on, facets included. */
   readonly filters: readonly string[]
   readonly sort: readonly Sorting[]
+  readonly geo: readonly Place[]
   readonly language: { readonly schema: string; readonly name: string }
   readonly unaccent: boolean
+  readonly log: ResolvedLog | undefined
+  readonly engine: EngineName
 }
 
 /** The columns that are searched. */
@@ -80,9 +105,19 @@ export function resolveDefinition(name: string, options: SearchIndexOptions): De
     throw invalid('Pass the options as an object: { pool, table, key, fields }.')
   }
   const { table, key, fields, facets = [], filters = [], sort = [] } = options
-  const { language = 'english', unaccent = false } = options
+  const { language = 'english', unaccent = false, engine = 'native', geo = {} } = options
   if (typeof unaccent !== 'boolean') throw invalid('unaccent must be true or false.')
+  if (!ENGINE_NAMES.includes(engine)) {
+    throw invalid(`engine must be one of ${ENGINE_NAMES.map((one) => `'${one}'`).join(', ')}.`)
+  }
   const facetColumns = columns(facets, 'facets')
+  const filterColumns = [...new Set([...facetColumns, ...columns(filters, 'filters')])]
+  const taken = filterColumns.find((one) => CONNECTIVES.includes(one))
+  if (taken !== undefined) {
+    throw invalid(
+      `A column named '${taken}' cannot be filtered on: filters have that name for something else.`,
+    )
+  }
   if (facetColumns.length > MAX_FACETS) {
     throw invalid(`An index may have at most ${MAX_FACETS} facets.`)
   }
@@ -92,10 +127,13 @@ export function resolveDefinition(name: string, options: SearchIndexOptions): De
     key: column(key, 'key'),
     classes: classes(fields),
     facets: facetColumns,
-    filters: [...new Set([...facetColumns, ...columns(filters, 'filters')])],
+    filters: filterColumns,
     sort: sortings(sort, 'sort'),
+    geo: resolvePlaces(geo, column, filterColumns),
     language: qualified(language, 'language', 'pg_catalog'),
     unaccent,
+    log: resolveLog(options.log),
+    engine,
   })
 }
 

@@ -1,29 +1,30 @@
 import { searchError } from './errors.js'
+import { type Facet, type FacetRequest, resolveFacets } from './facet/facet-request.js'
+import type { Filter } from './filter/filter.js'
+import { type FilterEntry, FilterReader } from './filter/filter-node.js'
+import { isNearSort, type NearSort, type NearSorting, resolveNearSort } from './geo/near.js'
 import {
   type HighlightOptions,
   type ResolvedHighlight,
   resolveHighlight,
 } from './highlight/highlight-options.js'
+import { type HybridOptions, type ResolvedHybrid, resolveHybrid } from './hybrid/hybrid-options.js'
 import { type Definition, fieldsOf, type SortColumn, type Sorting, sortings } from './options.js'
 import type { QueryMode } from './query/compile-query.js'
 import { MAX_QUERY_CLAUSES } from './query/parse-query.js'
 
-/** A value a column can be compared with; dates go as ISO strings. */
-export type FilterValue = string | number | bigint | boolean | Date | null
-
 /** Options of {@link SearchIndex.search}. */
 export interface SearchOptions {
-  /**
-   * For each column the value it must have, or several of which it must have one; `null` finds rows without a value. An array
-   * column must share an element with them.
-   */
-  readonly filters?: Readonly<Record<string, FilterValue | readonly FilterValue[]>> | undefined
-  /** Columns whose values to count over everything that matches. */
-  readonly facets?: readonly string[] | undefined
+  /** Which rows may be found, by the values of their columns. */
+  readonly filters?: Filter | undefined
+  /** What to count over everything that matches query and filters, those at the top that are on the facet's own column left out. */
+  readonly facets?: readonly Facet[] | undefined
   /** Hits to return, at most 1000. @defaultValue `10` */
   readonly limit?: number | undefined
   /** Hits to pass over. @defaultValue `0` */
   readonly offset?: number | undefined
+  /** `next` of a page, to find the one after it with the same query, filters and sort. */
+  readonly after?: string | undefined
   /** Whether a row must have all of the query's words, or any of them. @defaultValue `'any'` */
   readonly mode?: QueryMode | undefined
   /**
@@ -34,11 +35,16 @@ export interface SearchOptions {
    */
   readonly minimumMatch?: number | undefined
   /** Order of the hits. @defaultValue by score; to an empty query the order that the index names */
-  readonly sort?: readonly SortColumn[] | undefined
+  readonly sort?: readonly (SortColumn | NearSort)[] | undefined
   /** Whether mistyped words also find what they were probably meant to be. @defaultValue `true` */
   readonly fuzzy?: boolean | undefined
   /** Whether the last word may be only the beginning of one, as while somebody types. @defaultValue `false` */
   readonly prefix?: boolean | undefined
+  /**
+   * Ranks by a vector, too: the ranks by words and by the distance of vectors are added up as reciprocals. Needs pgvector. An empty query, or
+   * one whose words no row has, is ranked by vectors alone. Filters and excluded words hold for both.
+   */
+  readonly hybrid?: HybridOptions | undefined
   /** Shows fields of the hits as HTML with what was found marked. @defaultValue nothing is shown */
   readonly highlight?: HighlightOptions | true | undefined
 }
@@ -47,15 +53,17 @@ export interface SearchOptions {
 export interface SearchRequest {
   readonly mode: QueryMode
   readonly minimumMatch: number
-  readonly facets: readonly string[]
-  /** In the order of the definition's filters. */
-  readonly filters: readonly (readonly (string | null)[] | null)[]
+  readonly facets: readonly FacetRequest[]
+  /** What must hold, all of it. */
+  readonly filters: readonly FilterEntry[]
   readonly limit: number
   readonly offset: number
-  readonly sort: readonly Sorting[] | undefined
+  readonly after: string | undefined
+  readonly sort: readonly (Sorting | NearSorting)[] | undefined
   readonly fuzzy: boolean
   readonly prefix: boolean
   readonly highlight: ResolvedHighlight | undefined
+  readonly hybrid: ResolvedHybrid | undefined
 }
 
 const MAX_LIMIT = 1000
@@ -74,10 +82,20 @@ export function resolveRequest(definition: Definition, options: SearchOptions): 
     minimumMatch = 1,
     sort,
   } = options
-  const { fuzzy = true, prefix = false, highlight } = options
+  const { fuzzy = true, prefix = false, highlight, after, hybrid } = options
+  if (after !== undefined && (typeof after !== 'string' || offset !== 0)) {
+    throw invalid('after must be `next` of the page before, and goes without offset.')
+  }
   if (mode !== 'any' && mode !== 'all') throw invalid("mode must be 'any' or 'all'.")
   if (typeof fuzzy !== 'boolean' || typeof prefix !== 'boolean') {
     throw invalid('fuzzy and prefix must be true or false.')
+  }
+  const page = {
+    limit: whole(limit, 'limit', MAX_LIMIT),
+    offset: whole(offset, 'offset', MAX_OFFSET),
+  }
+  if (hybrid !== undefined && sort !== undefined) {
+    throw invalid('hybrid decides the order of the hits; leave out sort.')
   }
   return {
     mode,
@@ -86,53 +104,39 @@ export function resolveRequest(definition: Definition, options: SearchOptions): 
     highlight:
       highlight === undefined ? undefined : resolveHighlight(highlight, fieldsOf(definition)),
     minimumMatch: whole(minimumMatch, 'minimumMatch', MAX_QUERY_CLAUSES),
-    facets: known(facets, definition.facets, 'facets'),
-    filters: filterValues(filters, definition.filters),
-    limit: whole(limit, 'limit', MAX_LIMIT),
-    offset: whole(offset, 'offset', MAX_OFFSET),
+    facets: resolveFacets(facets, definition.facets),
+    filters: new FilterReader(definition.filters, definition.geo).entries(filters),
+    ...page,
+    after,
+    hybrid: hybrid === undefined ? undefined : resolveHybrid(hybrid, page.limit + page.offset),
     sort: sort === undefined ? undefined : sorted(sort, definition),
   }
 }
 
-function sorted(sort: readonly SortColumn[], definition: Definition): Sorting[] {
-  let asked: Sorting[]
+function sorted(
+  sort: readonly (SortColumn | NearSort)[],
+  definition: Definition,
+): (Sorting | NearSorting)[] {
+  const places = definition.geo.map(({ name }) => name)
+  let asked: (Sorting | NearSorting)[]
   try {
-    asked = sortings(sort, 'sort')
+    asked = Array.isArray(sort)
+      ? sort.flatMap((one): (Sorting | NearSorting)[] =>
+          isNearSort(one) ? [resolveNearSort(one, places)] : sortings([one], 'sort'),
+        )
+      : sortings(sort, 'sort')
   } catch (cause) {
     throw searchError('SEARCH_INVALID_QUERY', (cause as Error).message, { cause })
   }
   const columns = definition.sort.map(({ column }) => column)
+  const nears = asked.flatMap((one) => ('near' in one ? [one.near] : []))
+  if (new Set(nears).size < nears.length) throw invalid('sort may name a place only once.')
   known(
-    asked.map(({ column }) => column),
+    asked.flatMap((one) => ('column' in one ? [one.column] : [])),
     columns,
     'sort',
   )
   return asked
-}
-
-function filterValues(filters: unknown, columns: readonly string[]): SearchRequest['filters'] {
-  if (typeof filters !== 'object' || filters === null || Array.isArray(filters)) {
-    throw invalid('filters must be an object of columns and values.')
-  }
-  const given = new Map(Object.entries(filters).filter(([, value]) => value !== undefined))
-  known([...given.keys()], columns, 'filters')
-  return columns.map((column) => {
-    if (!given.has(column)) return null
-    const value = given.get(column)
-    return (Array.isArray(value) ? value : [value]).map((one) => asText(one, column))
-  })
-}
-
-function asText(value: unknown, column: string): string | null {
-  if (value === null) return null
-  if (typeof value === 'string' && !value.includes('\0')) return value
-  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') {
-    return String(value)
-  }
-  if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString()
-  throw invalid(
-    `The filter on '${column}' must be a string without NUL, a number, boolean, Date or null, or an array of them.`,
-  )
 }
 
 function known(names: unknown, columns: readonly string[], option: string): string[] {

@@ -80,8 +80,10 @@ test('filters hold for hits, total and facets', async () => {
   })
   expect(result.total).toBe(2)
   expect(result.facets).toEqual({
+    // Its own filter is left out.
     category: [
       { value: 'audio', count: 1 },
+      { value: 'money', count: 1 },
       { value: 'video', count: 1 },
     ],
     tags: [

@@ -1,5 +1,5 @@
 import type { DatabaseSource } from '@howdah/core'
-import { type FacetValue, SearchIndex, type SortColumn } from '@howdah/search'
+import { type FacetCount, SearchIndex, type SortColumn } from '@howdah/search'
 import type { Board } from '../board.js'
 import { type Offer, offersById } from './offers.js'
 
@@ -30,7 +30,7 @@ export interface OfferQuery {
 export interface OfferResults {
   readonly total: number
   readonly offers: readonly Offer[]
-  readonly facets: Readonly<Record<Facet, readonly FacetValue[]>>
+  readonly facets: Readonly<Record<Facet, readonly FacetCount[]>>
 }
 
 /** The search index over the offer table; triggers keep it current in each writer's transaction. */

@@ -1,7 +1,13 @@
+import { tellingFunction } from '../similar/telling-function.js'
+import { askFunction } from './ask.js'
+import { countFunction, matchedFunction } from './count.js'
+import { documentFunction } from './documents.js'
 import { fillFunction } from './fill.js'
 import { findFunction } from './find.js'
 import type { Generation } from './generation.js'
+import { judgeFunction } from './judge.js'
 import { maintainFunction } from './maintain.js'
+import { bitsFunction, cutFunction, maskFunction } from './mask.js'
 import { matchFunction, searchFunction } from './match.js'
 import { weighFunction } from './score.js'
 import { mergeFunction, segmentFunction } from './segments.js'
@@ -12,14 +18,23 @@ import { createTriggers } from './triggers.js'
 export function createGeneration(generation: Generation): string[] {
   return [
     ...createTables(generation),
+    documentFunction(generation),
     segmentFunction(generation),
     mergeFunction(generation),
     maintainFunction(generation),
     fillFunction(generation),
     weighFunction(generation),
+    bitsFunction(generation),
+    maskFunction(generation),
+    cutFunction(generation),
     findFunction(generation),
     matchFunction(generation),
     searchFunction(generation),
+    matchedFunction(generation),
+    countFunction(generation),
+    askFunction(generation),
+    judgeFunction(generation),
+    tellingFunction(generation),
     ...createTriggers(generation),
   ]
 }

@@ -23,7 +23,7 @@ export function fillFunction(generation: Generation): string {
   ) => `exists (select from ${table} d where d.key = ${key}::text collate "C"
       and not exists (select from ${names.gone} g where g.number = d.number))`
   const rows = rowTexts(
-    definition,
+    generation,
     tableOf(definition),
     `${key} in (select k::${keyType} from unnest(keys) k)
       and not exists (select from ${names.missed} m where m.key = ${key}::text collate "C")

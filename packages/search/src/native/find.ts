@@ -2,8 +2,8 @@ import { ident, literal } from '@howdah/core'
 import { tableOf } from '../names.js'
 import { eachPlane, FINE, type Generation, K1, LEVELS, PLANES } from './generation.js'
 import {
+  LIVING_VARIABLES,
   living,
-  livingVariables,
   postingOf,
   SCORE_VARIABLES,
   score,
@@ -11,6 +11,7 @@ import {
   takenDocuments,
   weighed,
 } from './score.js'
+import { sparseAlone } from './sparse.js'
 
 /** Bits of the sum that planes are added up to: enough for 64 words of the highest level and weight. */
 const SUM_BITS = 16
@@ -18,7 +19,8 @@ const SUM_BITS = 16
 const HEAVIEST = 16
 
 /**
- * The exact top k by BM25 of rows that have at least `need` of the units that the words stand for, in any order of the words.
+ * The exact top k by BM25 of rows that have at least `need` of the units that the words stand for, in any order of the words; of those only that are
+ * in the masks `cut`, or, among the hot ones, match `chosen`, where these are given.
  *
  * For each segment the planes of the frequent words are added up, with carries from plane to plane, to a bound of what they can
  * add to each row's score. Rows of the other words come from their arrays, with a bound of their own, to which the sum is
@@ -28,10 +30,9 @@ export function findFunction(generation: Generation): string {
   const { names } = generation
   const body = `
 declare
-  ${livingVariables(generation)}
+  ${LIVING_VARIABLES}
   ${SCORE_VARIABLES}
-  segments int[]; bases bigint[]; deads varbit[];
-  drift double precision;
+  alives varbit[];
   whole int[];
   step double precision := 0;
   unit_count int := (select max(u) + 1 from unnest(units) u);
@@ -49,17 +50,11 @@ begin
   if documents = 0 or cardinality(terms) = 0 then
     return;
   end if;
-  select array_agg(s.segment order by s.base), array_agg(s.base order by s.base), array_agg(s.dead order by s.base),
-    coalesce(max(greatest(1, mean / s.built)), 1)
-  into segments, bases, deads, drift
-  from (
-    select o.segment, o.base, o.dead, o.mean as built from ${names.segment} o
-    where o.state = 'ready' and o.newest > cleared
-  ) s;
-  segments := coalesce(segments, '{}');
+  alives := coalesce(cut, array(select ~s.dead from unnest(deads) with ordinality s(dead, at) order by s.at));
   present := array_fill(null::varbit, array[case when need > 1 then cardinality(segments) * unit_count else 0 end]);
   masks := array_fill(null::varbit, array[cardinality(segments)]);
   sums := array_fill(null::varbit, array[cardinality(segments) * ${SUM_BITS}]);
+  hot_count := 0;
   ${hotPart(generation)}
   if dense then
     ${addPlanes(generation)}
@@ -98,13 +93,13 @@ begin
   end if;
 end`
   return `create function ${names.functions.find}(
-      terms text[], weights double precision[], units int[], need int, k int,
+      terms text[], weights double precision[], units int[], need int, k int, cut varbit[], chosen tsquery,
       out keys text[], out scores double precision[], out total bigint
     ) language plpgsql stable as ${literal(body)}`
 }
 
 /** The condition on how many units a document has. */
-function enough(document: string): string {
+export function enough(document: string): string {
   return `(need <= 1 or need <= (
         select count(distinct one.unit) from unnest(q, units) one(query, unit) where ${document} @@ one.query))`
 }
@@ -113,27 +108,36 @@ function enough(document: string): string {
 function hotPart(generation: Generation): string {
   const { names, definition, keyType } = generation
   const any = `(select string_agg(query::text, ' | ')::tsquery from unnest(q) query)`
-  return `select array_agg(h.key order by h.score desc, h.key), array_agg(h.score order by h.score desc, h.key),
+  return `if hot_found > 0 then
+    select array_agg(h.key order by h.score desc, h.key), array_agg(h.score order by h.score desc, h.key),
     coalesce(max(h.matching), 0)
   into hot_keys, hot_scores, hot_count
   from (
-    select d.key, ${score(generation, 'd')} as score, count(*) over () as matching
+    select s.key, s.score, s.matching
     from (
-      select ${scored('h')} from ${names.hot} h
-      where h.document @@ ${any} and ${enough('h.document')} and ${living(generation, 'h')}
-      offset 0
-    ) d
+      select d.key, ${score(generation, 'd')} as score, count(*) over () as matching
+      from (
+        select ${scored('h')} from ${names.hot} h
+        where h.document @@ ${any} and ${enough('h.document')} and ${living(generation, 'h')}
+          and (chosen is null or h.document @@ chosen)
+        offset 0
+      ) d
+      order by 2 desc, 1 offset 0
+    ) s
     cross join lateral (
-      select from ${tableOf(definition)} live where live.${ident(definition.key)} = d.key::${keyType} limit 1) live
+      select from ${tableOf(definition)} live where live.${ident(definition.key)} = s.key::${keyType} limit 1) live
     order by 2 desc, 1 limit greatest(k, 1)
   ) h;
-  select count(*) into gone_count from ${takenDocuments(generation)}
-  where d.document @@ ${any} and ${enough('d.document')};`
+  end if;
+  if cut is null and taken <> '{}' then
+    select count(*) into gone_count from ${takenDocuments(generation)}
+    where d.document @@ ${any} and ${enough('d.document')};
+  end if;`
 }
 
 /**
  * Adds up the planes of each segment in `sums`, ${SUM_BITS} to a segment. A word's levels are multiplied by its weight by adding them once for
- * each bit of the weight. Dead rows are cut away on the way in, which also unpacks each plane once.
+ * each bit of the weight. Dead rows, and those that filters leave out, are cut away on the way in, which also unpacks each plane once.
  */
 function addPlanes({ names }: Generation): string {
   return `step := (select max(i) from unnest(idf) i) / ${HEAVIEST} * ${K1 + 1} / ${LEVELS} * drift;
@@ -150,7 +154,8 @@ function addPlanes({ names }: Generation): string {
         `case when s.alive is null then p.plane_${plane} || ''::varbit else p.plane_${plane} & s.alive end as plane_${plane}`,
     )}
     from (
-      select s.segment, s.at, ~s.dead as alive from unnest(segments, deads) with ordinality s(segment, dead, at) offset 0
+      select s.segment, s.at, s.alive from unnest(segments, alives) with ordinality s(segment, alive, at)
+      where cut is null or s.alive is not null offset 0
     ) s
     cross join unnest(terms) with ordinality t(term, at)
     ${postingOf(names.posting)}
@@ -295,13 +300,17 @@ function descend(): string {
 }
 
 /** Rows of the words that have arrays, those with the highest bounds, in \`slots_\` and \`bounds\`; and how many rows there are besides the masks. */
-function sparseRows({ names }: Generation): string {
+function sparseRows(generation: Generation): string {
+  const { names } = generation
   const sum = Array.from(
     { length: SUM_BITS },
     (_, bit) =>
       `case when most >= ${1 << bit} then coalesce(get_bit(sums[(l.place - 1) * ${SUM_BITS} + ${bit + 1}], l.at), 0) << ${bit} else 0 end`,
   )
-  return `with listed as materialized (
+  return `if not dense then
+      ${sparseAlone(generation)}
+      else
+      with listed as materialized (
         select s.at::int as place, (u.slot - bases[s.at])::int as at, u.slot,
           sum(t.weight * u.level) * ${(K1 + 1) / (LEVELS * FINE)} * drift as bound,
           bit_or(1::bigint << t.unit) as units
@@ -309,12 +318,12 @@ function sparseRows({ names }: Generation): string {
         cross join unnest(terms, idf, units) t(term, weight, unit)
         ${postingOf(names.posting)}
         cross join lateral unnest(p.slots, p.levels) u(slot, level)
-        where p.slots is not null
+        where p.slots is not null and (cut is null or alives[s.at] is not null)
+          and (alives[s.at] is null or get_bit(alives[s.at], (u.slot - bases[s.at])::int) = 1)
         group by s.at, u.slot
       ), valid as not materialized (
         select l.* from listed l
-        where coalesce(get_bit(deads[l.place], l.at), 0) = 0
-          and (need <= 1 or need <= (
+        where (need <= 1 or need <= (
             select count(*) from generate_series(0, unit_count - 1) unit
             where (l.units >> unit) & 1 = 1
               or get_bit(present[(l.place - 1) * unit_count + unit + 1], l.at) = 1))
@@ -327,7 +336,8 @@ function sparseRows({ names }: Generation): string {
         coalesce(array_agg(best.slot order by best.bound desc), '{}'),
         array_agg(best.bound order by best.bound desc)
       into sparse_count, slots_, bounds
-      from best;`
+      from best;
+      end if;`
 }
 
 /** Scores the rows, with the hot ones, as they are in the live table under the rights of the caller. */

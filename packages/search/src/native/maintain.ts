@@ -1,4 +1,5 @@
 import { literal } from '@howdah/core'
+import { isValueWord } from './attributes.js'
 import { BULK, type Generation, MERGED, SMALLEST } from './generation.js'
 import { meanLength } from './segments.js'
 import { clearedOf } from './tables.js'
@@ -197,7 +198,8 @@ function bury({ names }: Pick<Generation, 'names'>, condition: string): string {
       where ${condition}
     )
     insert into ${names.buried} as b (segment, term, n)
-    select dead.segment, u.lexeme, count(*) from dead cross join lateral unnest(dead.document) u group by 1, 2
+    select dead.segment, u.lexeme, count(*) from dead cross join lateral unnest(dead.document) u
+    where not ${isValueWord('u.lexeme')} group by 1, 2
     on conflict (segment, term) do update set n = b.n + excluded.n;
     for dying in
       select s.segment, array_agg((d.slot - s.base)::int) as slots

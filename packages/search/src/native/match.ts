@@ -1,8 +1,8 @@
 import { literal } from '@howdah/core'
 import { eachPlane, type Generation } from './generation.js'
 import {
+  LIVING_VARIABLES,
   living,
-  livingVariables,
   PLANS,
   postingOf,
   SCORE_VARIABLES,
@@ -12,20 +12,29 @@ import {
 } from './score.js'
 
 /** Parameters of the functions that are given a query: those of a `NativeQuery`. */
-const QUERY = `simple boolean, terms text[], weights double precision[], units int[], need int, wanted tsquery, unwanted tsquery,
+export const QUERY = `simple boolean, terms text[], weights double precision[], units int[], need int, wanted tsquery, unwanted tsquery,
       counted tsquery[], stars tsquery[], stems text[], seeks text[]`
+/** The same as they are passed on. */
+export const NAMES =
+  'simple, terms, weights, units, need, wanted, unwanted, counted, stars, stems, seeks'
+
+/** Parameters of `match`; the last ones, which leave what filters allow, are null for an engine without masks. */
+export const MATCH: string = `${QUERY}, cut varbit[], chosen tsquery`
+/** Parameters of `search`; `filter` is null for an engine without masks. */
+export const SEARCH: string = `${QUERY}, filter jsonb, k int`
 
 /**
  * Every document that matches a query, with its score: for what the planes cannot answer, such as phrases, and for counting, filtering
- * and sorting all that matches. A word with a star counts like one that stands once in a document of average length, as it may stand for many.
+ * and sorting all that matches, of which `cut` and `chosen` leave what filters allow. A word with a star counts like one that stands once in a document of average length, as it may stand for many.
  */
 export function matchFunction(generation: Generation): string {
   const { schema, names } = generation
   const body = `
 declare
-  ${livingVariables(generation)}
+  ${LIVING_VARIABLES}
   ${SCORE_VARIABLES}
   slots_ int[];
+  kept_ boolean[];
   anything tsquery;
 begin
   if wanted is null then
@@ -33,10 +42,15 @@ begin
   end if;
   ${weighed(generation)}
   anything := (select string_agg('(' || one::text || ')', ' | ')::tsquery from unnest(array[wanted] || stars) one);
-  slots_ := array(
-    select distinct o.slot
+  -- A beginning is as rare as it is among all that has it, so nothing is cut before that is known.
+  select array_agg(o.slot), array_agg(o.kept) into slots_, kept_
+  from (
+    select o.slot, bool_or(cut is null or coalesce(get_bit(s.kept, (o.slot - s.base)::int), 0) = 1) as kept
     from (
-      select s.segment, s.base from ${names.segment} s where s.state = 'ready' and s.newest > cleared
+      select s.segment, s.base, cut[s.at] as kept from (
+        select s.segment, s.base, row_number() over (order by s.base) as at
+        from ${names.segment} s where s.state = 'ready' and s.newest > cleared
+      ) s offset 0
     ) s
     cross join lateral (
       select p.* from unnest(seeks) t(term) ${postingOf(names.posting)}
@@ -49,51 +63,64 @@ begin
       union all
       select (s.base + one)::int from ${schema}.search_ones(${eachPlane((plane) => `p.plane_${plane}`, ' | ')}) one
     ) o
-  );
+    group by o.slot
+  ) o where o.kept or cardinality(stars) > 0;
   return query
   with candidate as materialized (
-    select ${scored('d')} from unnest(slots_) s(slot)
+    select ${scored('d')}, d.slot, d.number, s.kept from unnest(slots_, kept_) s(slot, kept)
     cross join lateral (select * from ${names.document} d where d.slot = s.slot limit 1) d
     where ${living(generation, 'd')}
     union all
-    select ${scored('h')} from ${names.hot} h where h.document @@ anything and ${living(generation, 'h')}
+    select ${scored('h')}, null, h.number, chosen is null or h.document @@ chosen from ${names.hot} h
+    where h.document @@ anything and ${living(generation, 'h')}
   ), star as materialized (
     select one.query, ln(1 + greatest(0, documents - f.found + 0.5) / (f.found + 0.5)) as weight
     from unnest(stars) one(query)
     cross join lateral (select count(*)::float8 as found from candidate c where c.document @@ one.query) f
   )
   select c.key, ${score(generation, 'c')}
-    + (select coalesce(sum(star.weight), 0) from star where c.document @@ star.query)
+    + (select coalesce(sum(star.weight), 0) from star where c.document @@ star.query), c.slot, c.number
   from candidate c
-  where c.document @@ wanted and (unwanted is null or not c.document @@ unwanted)
-    and (cardinality(counted) = 0 or need <= (select count(*) from unnest(counted) one where c.document @@ one));
+  where c.kept and ${fits('c')};
 end`
-  return `create function ${names.functions.match}(${QUERY})
-    returns table (key text, score double precision)
+  return `create function ${names.functions.match}(${MATCH})
+    returns table (key text, score double precision, slot bigint, number bigint)
     language plpgsql stable ${PLANS} as ${literal(body)}`
+}
+
+/** Whether a document is one that the query asks for. */
+export function fits(alias: string): string {
+  return `${alias}.document @@ wanted and (unwanted is null or not ${alias}.document @@ unwanted)
+    and (cardinality(counted) = 0 or need <= (select count(*) from unnest(counted) one where ${alias}.document @@ one))`
 }
 
 /** The best k and how many match, by whichever way is exact for the query. */
 export function searchFunction(generation: Generation): string {
   const { names } = generation
   const body = `
+declare
+  cut varbit[];
+  chosen tsquery;
 begin
+  if filter is not null then
+    select c.masks, c.hot into cut, chosen from ${names.functions.cut}(filter) c;
+  end if;
   if simple then
     select f.keys, f.scores, f.total into keys, scores, total
-    from ${names.functions.find}(terms, weights, units, need, k) f;
+    from ${names.functions.find}(terms, weights, units, need, k, cut, chosen) f;
     return;
   end if;
   with found as materialized (
-    select m.key, m.score from ${names.functions.match}(simple, terms, weights, units, need, wanted, unwanted, counted, stars, stems, seeks) m
+    select m.key, m.score from ${names.functions.match}(${NAMES}, cut, chosen) m
   ), best as (
-    select f.key, f.score from found f order by f.score desc, f.key limit k
+    select f.key, f.score from found f order by f.score desc, f.key collate "C" limit k
   )
-  select (select array_agg(b.key order by b.score desc, b.key) from best b),
-    (select array_agg(b.score order by b.score desc, b.key) from best b),
+  select (select array_agg(b.key order by b.score desc, b.key collate "C") from best b),
+    (select array_agg(b.score order by b.score desc, b.key collate "C") from best b),
     (select count(*) from found)
   into keys, scores, total;
 end`
-  return `create function ${names.functions.search}(${QUERY}, k int,
+  return `create function ${names.functions.search}(${SEARCH},
       out keys text[], out scores double precision[], out total bigint
     ) language plpgsql stable ${PLANS} as ${literal(body)}`
 }

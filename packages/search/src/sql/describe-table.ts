@@ -5,6 +5,20 @@ export interface ColumnType {
   readonly type: string
   /** Type of the elements where the column is an array, else null. */
   readonly element: string | null
+  /**
+   * Name of the type of one value, or `enum`, where each value has one form as text: no two texts that are equal by a collation, and
+   * neither floating point, which has two zeros, nor a type that the application made.
+   */
+  readonly kind: string | null
+  /** Its collation, where the type has one: an index on the column serves no other. */
+  readonly collation: string | null
+}
+
+/**
+ * The type, as a cast names it, of values that are compared with a column: keys are stored in another collation, and an index serves only its own.
+ */
+export function comparedType({ type, collation }: ColumnType): string {
+  return collation === null ? type : `${type} collate ${collation}`
 }
 
 /** The application's table as the catalogue knows it. */
@@ -30,12 +44,20 @@ export const describeTable: (
       (
         select coalesce(jsonb_object_agg(a.attname, jsonb_build_object(
           'type', quote_ident(tn.nspname) || '.' || quote_ident(t.typname),
-          'element', quote_ident(en.nspname) || '.' || quote_ident(e.typname))), '{}')
+          'element', quote_ident(en.nspname) || '.' || quote_ident(e.typname),
+          'kind', case
+            when coalesce(e.typtype, t.typtype) = 'e' then 'enum'
+            when coalesce(en.nspname, tn.nspname) = 'pg_catalog' and coalesce(e.typname, t.typname)::text = any (
+              '{bool,int2,int4,int8,numeric,text,varchar,bpchar,uuid,date,timestamp,timestamptz}'::text[])
+              and coalesce(co.collisdeterministic, true) then coalesce(e.typname, t.typname) end,
+          'collation', quote_ident(cn.nspname) || '.' || quote_ident(co.collname))), '{}')
         from pg_catalog.pg_attribute a
         join pg_catalog.pg_type t on t.oid = a.atttypid
         join pg_catalog.pg_namespace tn on tn.oid = t.typnamespace
         left join pg_catalog.pg_type e on e.oid = t.typelem and t.typcategory = 'A'
         left join pg_catalog.pg_namespace en on en.oid = e.typnamespace
+        left join pg_catalog.pg_collation co on co.oid = a.attcollation
+        left join pg_catalog.pg_namespace cn on cn.oid = co.collnamespace
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
       ) as columns,
       exists (
