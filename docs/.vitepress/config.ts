@@ -33,7 +33,16 @@ const sidebar: DefaultTheme.SidebarItem[] = [
       page('pubsub-adapters'),
     ],
   },
-  { text: 'Search', items: [page('search-queries')] },
+  {
+    text: 'Search',
+    items: [
+      page('search', 'Guide'),
+      page('search-queries'),
+      page('search-beyond-words'),
+      page('search-operations'),
+      page('search-engines'),
+    ],
+  },
   {
     text: 'Sessions',
     items: [page('session', 'Guide'), page('session-adapters'), page('moving-to-howdah-session')],
