@@ -11,6 +11,7 @@ import { pooler } from './checks/pooler.js'
 import { preparedStatements } from './checks/prepared-statements.js'
 import { roleRights } from './checks/role-rights.js'
 import { schemaVersions } from './checks/schema-versions.js'
+import { searchIndexes } from './checks/search-indexes.js'
 import { serverVersion } from './checks/server-version.js'
 import { snapshotHorizon } from './checks/snapshot-horizon.js'
 import { unloggedStandby } from './checks/unlogged-standby.js'
@@ -31,5 +32,6 @@ export const CHECKS: readonly Check[] = [
   notificationQueue,
   clock,
   extensions,
+  searchIndexes,
   plans,
 ]

@@ -1,11 +1,16 @@
 import { ident } from '@howdah/core'
 import { type Check, type Finding, fact } from '../check.js'
+import { mayRead } from '../may-read.js'
 
 /** Extensions that something of ours can use, and what for. */
 const USES: Readonly<Record<string, string>> = {
   pgmq: 'queues with engine pgmq',
   pg_cron: "schedules with driver: 'pg_cron'",
   pg_stat_statements: 'figures of each statement',
+  pg_textsearch: 'search indexes with engine pg_textsearch',
+  pg_search: 'search indexes with engine pg_search',
+  unaccent: 'search that takes letters with accents for those without',
+  vector: 'searches that rank by vectors, too',
 }
 
 interface Row {
@@ -32,7 +37,7 @@ export const extensions: Check = {
     if (names(false) !== '') findings.push(fact(`Available: ${names(false)}.`))
     if (rows.length === 0) findings.push(fact('None of those that Howdah can use; it needs none.'))
     const cron = rows.some(({ name, installed }) => name === 'pg_cron' && installed)
-    if (!cron && (await hasTable(query, schema, 'queue_schedule'))) {
+    if (!cron && (await mayRead(query, schema, 'queue_schedule'))) {
       const [row] = await query<{ n: number }>(
         `select count(*)::int as n from ${db.schema}.${ident('queue_schedule')} c where c.driver = 'pg_cron' and not c.paused`,
       )
@@ -47,17 +52,4 @@ export const extensions: Check = {
     }
     return findings
   },
-}
-
-async function hasTable(
-  query: Parameters<Check['run']>[0]['query'],
-  schema: string,
-  table: string,
-): Promise<boolean> {
-  const rows = await query(
-    `select from pg_class c join pg_namespace n on n.oid = c.relnamespace
-     where n.nspname = $1::text and c.relname = $2::text and has_table_privilege(c.oid, 'select') and has_schema_privilege(n.oid, 'usage')`,
-    [schema, table],
-  )
-  return rows.length > 0
 }
