@@ -66,7 +66,7 @@ export async function generationsOf(
  * Attaches the index unless it is; with `rebuild`, builds it anew also when it is.
  *
  * @throws {@link HowdahError} SEARCH_UNKNOWN_TABLE, SEARCH_UNKNOWN_COLUMN, SEARCH_UNKNOWN_LANGUAGE, SEARCH_NO_UNACCENT,
- * SEARCH_KEY_NOT_UNIQUE, SEARCH_DEFINITION_CHANGED
+ * SEARCH_KEY_NOT_UNIQUE, SEARCH_ROWS_HIDDEN, SEARCH_DEFINITION_CHANGED
  */
 export async function attach(
   db: Database,
@@ -113,6 +113,12 @@ async function open(db: Database, definition: Definition, rebuild: boolean, tx: 
   const entry = { name, definition: own, relation: table.oid }
   const [made] = await db.query(registerIndex(db.schema, entry), tx)
   const { id, generation, vocabulary } = made as Numbers
+  if (table.bound) {
+    throw searchError(
+      'SEARCH_ROWS_HIDDEN',
+      `Row-level security of ${tableOf(definition)} may hide rows from this role, which would be missing from the index. Attach and rebuild as a role that it does not bind: a superuser, one with BYPASSRLS, or the table's owner where it is not forced.`,
+    )
+  }
   if (live === undefined) await db.query(publishGeneration(db.schema, id, generation), tx)
   await tx.query({ text: `set local lock_timeout = '${LOCK_TIMEOUT}'` })
   const names = indexNames(db.schema, id, generation)
@@ -205,7 +211,7 @@ export interface DescribedTable extends TableRow {
  * Reads the application's table and checks that the index can live on it.
  *
  * @throws {@link HowdahError} SEARCH_UNKNOWN_TABLE, SEARCH_UNKNOWN_COLUMN, SEARCH_UNKNOWN_LANGUAGE, SEARCH_NO_UNACCENT,
- * SEARCH_KEY_NOT_UNIQUE
+ * SEARCH_KEY_NOT_UNIQUE, SEARCH_INVALID_OPTION
  */
 export async function describe(
   db: Database,
@@ -225,6 +231,7 @@ export async function describe(
     ...definition.classes.flatMap((group) => group.columns),
     ...definition.filters,
     ...definition.sort.map(({ column }) => column),
+    ...(definition.tenant === undefined ? [] : [definition.tenant.column]),
   ]
   const missing = columns.find((column) => !Object.hasOwn(found.columns, column))
   if (missing !== undefined) {
@@ -239,6 +246,7 @@ export async function describe(
       `The column '${key}' must be a primary key by itself, or have a unique index of its own that is not deferrable.`,
     )
   }
+  if (definition.tenant !== undefined) checkTenant(definition.tenant.column, found)
   const [language] = await db.query(findLanguage(db.schema, config), client)
   if (language === undefined) {
     throw searchError(
@@ -256,6 +264,16 @@ export async function describe(
   return { ...found, language: { config, unaccent } }
 }
 
+/** @throws {@link HowdahError} SEARCH_INVALID_OPTION */
+function checkTenant(column: string, { columns }: TableRow): void {
+  const { kind, element, type } = columns[column] as ColumnType
+  if (kind !== null && element === null) return
+  throw searchError(
+    'SEARCH_INVALID_OPTION',
+    `The column '${column}' of tenants has the type ${type}. It must be text with a deterministic collation, a whole number, numeric, uuid, boolean, a date or time, or an enum.`,
+  )
+}
+
 /** Whether nobody has taken the table or the triggers from under the generation. */
 export function isWhole(known: GenerationRow, table: TableRow): boolean {
   return known.relation === table.oid && known.triggers === TRIGGER_EVENTS.length
@@ -265,7 +283,7 @@ export function isWhole(known: GenerationRow, table: TableRow): boolean {
 export function definitionChanged(name: string): HowdahError<SearchErrorCode> {
   return searchError(
     'SEARCH_DEFINITION_CHANGED',
-    `The index '${name}' was attached with another table, key, fields, facets, filters or language. Call rebuild() to apply the new ones, once, in a deployment step.`,
+    `The index '${name}' was attached with another table, key, fields, facets, filters, tenant or language. Call rebuild() to apply the new ones, once, in a deployment step.`,
   )
 }
 

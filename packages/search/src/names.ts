@@ -34,6 +34,8 @@ const FUNCTIONS = [
   'search',
   'matched',
   'count',
+  'tenant',
+  'own',
 ] as const
 
 /** What one generation of an index is made of: each by its qualified, quoted name. */
@@ -84,8 +86,9 @@ export function tableOf({ table }: Definition): string {
 
 /** The part of a definition that the stored documents depend on; sorting reads the live rows. */
 export function fingerprint(definition: Definition): string {
-  const { table, key, classes, language, unaccent } = definition
+  const { table, key, classes, language, unaccent, tenant } = definition
   const attributes = attributeColumns(definition)
   const more = attributes.length > 0 ? { attributes } : {}
-  return JSON.stringify({ table, key, classes, language, unaccent, ...more })
+  const whose = tenant === undefined ? {} : { tenant: tenant.column }
+  return JSON.stringify({ table, key, classes, language, unaccent, ...more, ...whose })
 }

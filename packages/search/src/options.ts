@@ -1,6 +1,7 @@
 import { type DatabaseSource, ident, isHowdahError } from '@howdah/core'
 import { searchError } from './errors.js'
 import { CONNECTIVES } from './filter/filter-node.js'
+import type { TenantColumn } from './tenant/tenant-column.js'
 
 /** A table by schema and name, each taken as it is. */
 export interface TableName {
@@ -36,6 +37,13 @@ export interface SearchIndexOptions {
   readonly sort?: readonly SortColumn[] | undefined
   /** The text search configuration, as `'english'` (of `pg_catalog`) or as an object. @defaultValue `'english'` */
   readonly language?: string | TableName | undefined
+  /**
+   * The column that says whose a row is, where several customers' rows share the table: each search is then one of a single tenant, and looks at, counts,
+   * scores by and corrects from the rows of that tenant alone. Rows without a value are nobody's.
+   *
+   * @defaultValue all rows are one whole
+   */
+  readonly tenant?: string | TenantColumn | undefined
   /** Takes letters with accents for those without, by the extension `unaccent`, which must be installed. @defaultValue `false` */
   readonly unaccent?: boolean | undefined
 }
@@ -59,6 +67,7 @@ export interface Definition {
   readonly sort: readonly Sorting[]
   readonly language: { readonly schema: string; readonly name: string }
   readonly unaccent: boolean
+  readonly tenant: Required<TenantColumn> | undefined
 }
 
 /** The columns that are searched. */
@@ -81,7 +90,7 @@ export function resolveDefinition(name: string, options: SearchIndexOptions): De
     throw invalid('Pass the options as an object: { pool, table, key, fields }.')
   }
   const { table, key, fields, facets = [], filters = [], sort = [] } = options
-  const { language = 'english', unaccent = false } = options
+  const { language = 'english', unaccent = false, tenant } = options
   if (typeof unaccent !== 'boolean') throw invalid('unaccent must be true or false.')
   const facetColumns = columns(facets, 'facets')
   const filterColumns = [...new Set([...facetColumns, ...columns(filters, 'filters')])]
@@ -104,6 +113,7 @@ export function resolveDefinition(name: string, options: SearchIndexOptions): De
     sort: sortings(sort, 'sort'),
     language: qualified(language, 'language', 'pg_catalog'),
     unaccent,
+    tenant: tenant === undefined ? undefined : tenantColumn(tenant),
   })
 }
 
@@ -142,6 +152,16 @@ export function sortings(sort: unknown, option: string): Sorting[] {
       throw invalid(`The order in ${option} must be 'asc' or 'desc'.`)
     return { column: column(name, option), order }
   })
+}
+
+/** @throws {@link HowdahError} SEARCH_INVALID_OPTION */
+function tenantColumn(tenant: unknown): Required<TenantColumn> {
+  const { column: name, policies = 'rows' } =
+    typeof tenant === 'string' ? { column: tenant } : ((tenant ?? {}) as Partial<TenantColumn>)
+  if (policies !== 'tenant' && policies !== 'rows') {
+    throw invalid("policies of the option tenant must be 'tenant' or 'rows'.")
+  }
+  return Object.freeze({ column: column(name, 'tenant'), policies })
 }
 
 function columns(names: unknown, option: string): string[] {

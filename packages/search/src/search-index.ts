@@ -17,12 +17,18 @@ import { attributesOf } from './native/attributes.js'
 import { type Definition, fieldsOf, resolveDefinition, type SearchIndexOptions } from './options.js'
 import { QueryPlanner } from './query/query-planner.js'
 import { resolveRequest, type SearchOptions, type SearchRequest } from './search-request.js'
-import { resultOf, type SearchIndexStatus, type SearchResult } from './search-result.js'
+import {
+  nothingFound,
+  resultOf,
+  type SearchIndexStatus,
+  type SearchResult,
+} from './search-result.js'
 import type { GenerationRow } from './sql/find-index.js'
 import { readProgress } from './sql/read-progress.js'
 import { readStatus } from './sql/read-status.js'
 import { SearchStatements } from './sql/search-statements.js'
 import type { SearchRow } from './sql/searched.js'
+import { readScope, resolveTenant, type TenantScope } from './tenant/tenant-scope.js'
 import { type Suggestion, type SuggestOptions, suggest } from './vocabulary/suggest.js'
 
 /** What this process knows of the attached index, until it finds it changed. */
@@ -149,7 +155,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
         if (typeof query !== 'string') {
           throw searchError('SEARCH_INVALID_QUERY', 'The query must be a string.')
         }
-        const request = resolveRequest(this.#definition, options)
+        const request = resolveRequest(this.#definition, options, this.#db.tenantId)
         const find = () => this.#search(query, request, options.client)
         return await this.#again(find, options.client === undefined)
       },
@@ -164,9 +170,13 @@ export class SearchIndex<Row = Record<string, unknown>> {
    */
   suggest(typed: string, options: SuggestOptions = {}): Promise<Suggestion[]> {
     const find = async () => {
-      const { vocabulary: index, planner, secured } = await this.#known()
-      const found = await suggest(this.#db, planner.lexemes, { index, tenant: '' }, typed, options)
-      return secured ? [] : found
+      const { vocabulary: index, planner, ...attached } = await this.#known()
+      const value = resolveTenant(this.#definition, options.tenant, this.#db.tenantId)
+      const scope = await this.#scopeOf(attached.names, value, options.client)
+      const from = { index, tenant: scope?.word ?? '' }
+      const found = await suggest(this.#db, planner.lexemes, from, typed, options)
+      if (value === undefined) return attached.secured ? [] : found
+      return scope === undefined || scope.secured ? [] : found
     }
     return this.#again(find, options.client === undefined)
   }
@@ -211,12 +221,16 @@ export class SearchIndex<Row = Record<string, unknown>> {
     client: TransactionHandle | undefined,
   ): Promise<SearchResult<Row>> {
     const attached = await this.#known()
-    const { planner, secured } = attached
+    const { planner } = attached
     const { mode, prefix, highlight } = request
+    const scope = await this.#scopeOf(attached.names, request.tenant, client)
+    if (request.tenant !== undefined && scope === undefined) return nothingFound(request)
+    const secured = scope === undefined ? attached.secured : scope.secured
     // The words of rows that a policy hides are not for everybody.
     const fuzzy = request.fuzzy && !secured
-    const plan = await planner.plan(query, { mode, fuzzy, prefix, tenant: '', client })
-    const asked = attached.statements.search(plan, request)
+    const tenant = scope?.word ?? ''
+    const plan = await planner.plan(query, { mode, fuzzy, prefix, tenant, client })
+    const asked = attached.statements.search(plan, request, scope)
     const [row] = await this.#db.query(asked, client)
     const { hits, ...found } = resultOf<Row>(row as SearchRow, request)
     const { corrections, didYouMean } = plan
@@ -225,6 +239,16 @@ export class SearchIndex<Row = Record<string, unknown>> {
     const shown = await highlightPage(page, plan, highlight, planner.lexemes, client)
     const marked = hits.map((hit, at) => ({ ...hit, highlights: shown[at] ?? {} }))
     return { ...found, hits: marked, corrections, didYouMean }
+  }
+
+  /** Undefined without a tenant, and for one of whom there is nothing to tell. */
+  async #scopeOf(
+    names: IndexNames,
+    tenant: string | undefined,
+    client: TransactionHandle | undefined,
+  ): Promise<TenantScope | undefined> {
+    if (tenant === undefined) return undefined
+    return readScope(this.#db, names, this.#definition, tenant, client)
   }
 
   async #change(change: () => Promise<void>): Promise<void> {

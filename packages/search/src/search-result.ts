@@ -50,6 +50,21 @@ export interface SearchIndexStatus {
   readonly errors: readonly { readonly at: Date; readonly code: string; readonly message: string }[]
 }
 
+/** The answer where there is nothing to tell. */
+export function nothingFound<Row>({ facets }: SearchRequest): SearchResult<Row> {
+  const counts = facets.map(({ column, ranges }) => [
+    column,
+    ranges?.map(({ given }) => ({ ...given, count: 0 })) ?? [],
+  ])
+  return {
+    total: 0,
+    hits: [],
+    facets: Object.fromEntries(counts),
+    corrections: [],
+    didYouMean: undefined,
+  }
+}
+
 /** What a row of the database says of a search. */
 export function resultOf<Row>(
   row: SearchRow,

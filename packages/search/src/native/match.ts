@@ -10,6 +10,7 @@ import {
   scored,
   weighed,
 } from './score.js'
+import { requireTenant, TENANT_MASK, tenantQuery } from './tenant.js'
 
 /** Parameters of the functions that are given a query: those of a `NativeQuery`. */
 export const QUERY = `simple boolean, terms text[], weights double precision[], units int[], need int, wanted tsquery, unwanted tsquery,
@@ -23,7 +24,8 @@ export const NAMES =
  * and sorting all that matches, of which `cut` and `chosen` leave what filters allow. A word with a star counts like one that stands once in a document of average length, as it may stand for many.
  */
 export function matchFunction(generation: Generation): string {
-  const { schema, names } = generation
+  const { schema, names, definition } = generation
+  const tenants = definition.tenant !== undefined
   const body = `
 declare
   ${livingVariables(generation)}
@@ -35,6 +37,7 @@ begin
   if wanted is null then
     return;
   end if;
+  ${requireTenant(generation)}
   ${weighed(generation)}
   anything := (select string_agg('(' || one::text || ')', ' | ')::tsquery from unnest(array[wanted] || stars) one);
   -- A beginning is as rare as it is among all that has it, so nothing is cut before that is known.
@@ -42,7 +45,7 @@ begin
   from (
     select o.slot, bool_or(cut is null or coalesce(get_bit(s.kept, (o.slot - s.base)::int), 0) = 1) as kept
     from (
-      select s.segment, s.base, cut[s.at] as kept from (
+      select s.segment, s.base, cut[s.at] as kept${tenants ? ', own[s.at] as owned' : ''} from (
         select s.segment, s.base, row_number() over (order by s.base) as at
         from ${names.segment} s where s.state = 'ready' and s.newest > cleared
       ) s offset 0
@@ -58,6 +61,7 @@ begin
       union all
       select (s.base + one)::int from ${schema}.search_ones(${eachPlane((plane) => `p.plane_${plane}`, ' | ')}) one
     ) o
+    ${tenants ? 'where get_bit(s.owned, (o.slot - s.base)::int) = 1' : ''}
     group by o.slot
   ) o where o.kept or cardinality(stars) > 0;
   return query
@@ -67,7 +71,7 @@ begin
     where ${living(generation, 'd')}
     union all
     select ${scored('h')}, null, h.number, chosen is null or h.document @@ chosen from ${names.hot} h
-    where h.document @@ anything and ${living(generation, 'h')}
+    where h.document @@ ${tenants ? `(anything && ${tenantQuery(generation)})` : 'anything'} and ${living(generation, 'h')}
   ), star as materialized (
     select one.query, ln(1 + greatest(0, documents - f.found + 0.5) / (f.found + 0.5)) as weight
     from unnest(stars) one(query)
@@ -79,29 +83,33 @@ begin
   where c.kept and c.document @@ wanted and (unwanted is null or not c.document @@ unwanted)
     and (cardinality(counted) = 0 or need <= (select count(*) from unnest(counted) one where c.document @@ one));
 end`
-  return `create function ${names.functions.match}(${QUERY}, cut varbit[], chosen tsquery)
+  return `create function ${names.functions.match}(${QUERY}, cut varbit[], chosen tsquery, whose text default null, own varbit[] default null)
     returns table (key text, score double precision, slot bigint, number bigint)
     language plpgsql stable ${PLANS} as ${literal(body)}`
 }
 
 /** The best k and how many match, by whichever way is exact for the query. */
 export function searchFunction(generation: Generation): string {
-  const { names } = generation
+  const { names, definition } = generation
+  const tenants = definition.tenant !== undefined
+  const more = tenants ? ', whose, own' : ''
   const body = `
 declare
   cut varbit[];
-  chosen tsquery;
+  chosen tsquery;${tenants ? ' own varbit[]; tenants tsquery;' : ''}
 begin
+  ${tenants ? ownMask(generation) : ''}
   if filter is not null then
     select c.masks, c.hot into cut, chosen from ${names.functions.cut}(filter) c;
   end if;
+  ${tenants ? ownCut() : ''}
   if simple then
     select f.keys, f.scores, f.total into keys, scores, total
-    from ${names.functions.find}(terms, weights, units, need, k, cut, chosen) f;
+    from ${names.functions.find}(terms, weights, units, need, k, cut, chosen${more}) f;
     return;
   end if;
   with found as materialized (
-    select m.key, m.score from ${names.functions.match}(${NAMES}, cut, chosen) m
+    select m.key, m.score from ${names.functions.match}(${NAMES}, cut, chosen${more}) m
   ), best as (
     select f.key, f.score from found f order by f.score desc, f.key limit k
   )
@@ -110,7 +118,23 @@ begin
     (select count(*) from found)
   into keys, scores, total;
 end`
-  return `create function ${names.functions.search}(${QUERY}, filter jsonb, k int,
+  return `create function ${names.functions.search}(${QUERY}, filter jsonb, k int, whose text default null,
       out keys text[], out scores double precision[], out total bigint
     ) language plpgsql stable ${PLANS} as ${literal(body)}`
+}
+
+/** Sets the masks of the tenant's rows, and what its hot ones match. */
+function ownMask(generation: Generation): string {
+  return `${requireTenant(generation)}
+  select c.masks, c.hot into own, tenants from ${generation.names.functions.cut}(${TENANT_MASK}) c;`
+}
+
+/** What filters allow of these. */
+function ownCut(): string {
+  return `if cut is null then
+    cut := own;
+  else
+    cut := array(select a & b from unnest(own, cut) with ordinality o(a, b, at) order by at);
+  end if;
+  chosen := case when chosen is null then tenants else chosen && tenants end;`
 }

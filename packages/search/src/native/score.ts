@@ -43,9 +43,10 @@ export const SCORE_VARIABLES = `
   sparse boolean;`
 
 /** Sets the variables of the score, for the words in \`terms\` and their \`weights\`. */
-export function weighed({ names }: Generation): string {
+export function weighed({ names, definition }: Generation): string {
+  const asked = definition.tenant === undefined ? 'terms, weights' : 'terms, weights, whose, own'
   return `select w.documents, w.mean, w.idf, w.q, w.dense, w.sparse into documents, mean, idf, q, dense, sparse
-    from ${names.functions.weigh}(terms, weights) w;`
+    from ${names.functions.weigh}(${asked}) w;`
 }
 
 /** The BM25 score of a document that has columns \`document\` and \`norm\`. */

@@ -2,7 +2,9 @@ import { ident } from '@howdah/core'
 import { filterCondition } from '../filter/filter-condition.js'
 import { tableOf } from '../names.js'
 import { NOTHING_ASKED } from '../native/native-query.js'
+import { isTenants, tenantAttribute } from '../native/tenant.js'
 import type { SearchRequest } from '../search-request.js'
+import type { TenantScope } from '../tenant/tenant-scope.js'
 import type { Parameters } from './parameters.js'
 import { type Masked, queryParameters, type Searched } from './searched.js'
 
@@ -11,10 +13,11 @@ import { type Masked, queryParameters, type Searched } from './searched.js'
  * masks.
  */
 export function searchListing(
-  { definition, names, types }: Searched,
+  { definition, names, types, attributes }: Searched,
   { filter, facets }: Masked,
   { filters, limit, offset, sort = definition.sort }: SearchRequest,
   parameters: Parameters,
+  scope: TenantScope | undefined,
 ): string {
   const { add } = parameters
   const key = `t.${ident(definition.key)}`
@@ -23,6 +26,10 @@ export function searchListing(
     `${key}::text collate "C"`,
   ].join(', ')
   const conditions = filters.map(({ node }) => filterCondition(node, types, add))
+  if (scope !== undefined) {
+    conditions.unshift(isTenants(tenantAttribute(attributes), add(scope.value)))
+  }
+  const whose = scope === undefined ? '' : `, ${add(scope.word)}::text`
   const asked = queryParameters(NOTHING_ASKED, parameters)
   return /* sql */ `
     with page as materialized (
@@ -38,5 +45,5 @@ export function searchListing(
           'key', p.key, 'score', 0::double precision, 'row', p.row) order by p.place), '[]') from page p) as hits,
       c.counts as facets
     from ${names.functions.count}(${asked}, true,
-      ${add(filter && JSON.stringify(filter))}::text::jsonb, ${add(JSON.stringify(facets))}::text::jsonb) c`
+      ${add(filter && JSON.stringify(filter))}::text::jsonb, ${add(JSON.stringify(facets))}::text::jsonb${whose}) c`
 }

@@ -5,9 +5,11 @@ import { tableOf } from '../names.js'
 import { lengthOfValue, MAX_VALUE, sameValue } from '../native/attributes.js'
 import { MAX_FACET_VALUES } from '../native/count.js'
 import { excludedQuery, nativeQuery } from '../native/native-query.js'
+import { isTenants, TENANT_MASK, tenantAttribute } from '../native/tenant.js'
 import type { LabelsOf } from '../query/plan-query.js'
 import type { QueryPlan } from '../query/query-plan.js'
 import type { SearchRequest } from '../search-request.js'
+import type { TenantScope } from '../tenant/tenant-scope.js'
 import type { ColumnType } from './describe-table.js'
 import type { Parameters } from './parameters.js'
 import { queryParameters, type Searched } from './searched.js'
@@ -19,11 +21,13 @@ export function searchRows(
   labelsOf: LabelsOf,
   request: SearchRequest,
   parameters: Parameters,
+  scope: TenantScope | undefined,
 ): string {
-  const { definition, names, types } = searched
+  const { definition, names, types, attributes } = searched
   const { facets, filters, limit, offset, minimumMatch } = request
-  const ranked = !plan.blank
-  const sort = request.sort ?? (ranked ? [] : definition.sort)
+  const sort = request.sort ?? (plan.blank ? definition.sort : [])
+  // Whether the rows are those that the index answers, and not those that it leaves of the table.
+  const ranked = !plan.blank || scope?.few === true
   const { add } = parameters
   const query = ranked ? nativeQuery(plan, minimumMatch, labelsOf) : excludedQuery(plan, labelsOf)
   const asked = queryParameters(query, parameters)
@@ -32,6 +36,12 @@ export function searchRows(
   const table = tableOf(definition)
   const key = `t.${ident(definition.key)}`
   const keyType = (types[definition.key] as ColumnType).type
+  // Of a tenant, always by the key: the planner does not know how few its rows are.
+  const liveRow = (of: string) =>
+    scope === undefined
+      ? `join ${table} t on ${key} = ${of}::${keyType}`
+      : `cross join lateral (select * from ${table} t where ${key} = ${of}::${keyType} limit 1) t`
+  const found = foundBy(searched, asked, plan.blank, scope, add)
   // What a facet leaves out is not cut but noted, for those that do not.
   const own = filters.filter(({ column }) => facets.some((facet) => facet.column === column))
   const others = filters.filter((entry) => !own.includes(entry))
@@ -60,9 +70,10 @@ export function searchRows(
           and exists (
             select from ${names.hot} h where h.key = pin
             union all select from ${names.document} d where d.key = pin)
-      ) d join ${table} t on ${key} = d.key::${keyType}`
+      ) d ${liveRow('d.key')}`
     : `${table} t`
   const conditions = [
+    ...(scope === undefined ? [] : [isTenants(tenantAttribute(attributes), add(scope.value))]),
     ranked
       ? `d.key <> all (${hidden})`
       : `(${key} not in (select found.key::${keyType} from found) or ${key}::text = any (${pinned}))
@@ -72,7 +83,7 @@ export function searchRows(
   const counts = facets.map((facet, at) => counted(facet, at, allowed(facet), searched, add))
   return /* sql */ `
     with found as materialized (
-      select m.key, m.score from ${names.functions.match}(${asked}, null, null) m
+      ${found}
     ), matched as materialized (
       select ${ranked ? 'd.key, d.score' : `${key}::text collate "C" as key, 0::double precision as score`}
         ${columns.map((column) => `, ${column}`).join('')}
@@ -85,8 +96,28 @@ export function searchRows(
     select (select count(*)::text from matched where ${allowed()}) as total,
       (select coalesce(json_agg(json_build_object(
           'key', p.key, 'score', p.score, 'row', to_jsonb(t)) order by p.place), '[]')
-       from page p join ${table} t on ${key} = p.key::${keyType}) as hits,
+       from page p ${liveRow('p.key')}) as hits,
       json_build_array(${counts.join(', ')}) as facets`
+}
+
+/** What the index finds: keys and scores. */
+function foundBy(
+  { names: { functions } }: Searched,
+  asked: string,
+  everything: boolean,
+  scope: TenantScope | undefined,
+  add: Parameters['add'],
+): string {
+  if (scope === undefined) {
+    return `select m.key collate "C" as key, m.score from ${functions.match}(${asked}, null, null) m`
+  }
+  const whose = `(select ${add(scope.word)}::text as whose) w`
+  if (scope.few) {
+    return `select m.key collate "C" as key, m.score from ${whose} cross join lateral ${functions.own}(${asked}, ${everything}, w.whose) m`
+  }
+  return `select m.key collate "C" as key, m.score from ${whose}
+      cross join lateral ${functions.cut}(${TENANT_MASK}) c
+      cross join lateral ${functions.match}(${asked}, c.masks, c.hot, w.whose, c.masks) m`
 }
 
 function counted(

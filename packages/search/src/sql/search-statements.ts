@@ -5,6 +5,7 @@ import { excludedWords, nativeQuery, withoutExcludedWords } from '../native/nati
 import type { LabelsOf } from '../query/plan-query.js'
 import type { QueryPlan } from '../query/query-plan.js'
 import type { SearchRequest } from '../search-request.js'
+import type { TenantScope } from '../tenant/tenant-scope.js'
 import { Parameters } from './parameters.js'
 import { searchListing } from './search-listing.js'
 import { searchRows } from './search-rows.js'
@@ -28,25 +29,31 @@ export class SearchStatements {
   }
 
   /** The way that looks at the fewest rows of those that are exact for what was asked. */
-  search(plan: QueryPlan, request: SearchRequest): Statement<SearchRow> {
+  search(plan: QueryPlan, request: SearchRequest, scope?: TenantScope): Statement<SearchRow> {
     const parameters = new Parameters()
-    const text = this.#render(plan, request, parameters)
+    const text = this.#render(plan, request, parameters, scope)
     return { name: this.#nameOf(text), text, values: parameters.values }
   }
 
-  #render(plan: QueryPlan, request: SearchRequest, parameters: Parameters): string {
+  #render(
+    plan: QueryPlan,
+    request: SearchRequest,
+    parameters: Parameters,
+    scope: TenantScope | undefined,
+  ): string {
     const searched = this.#searched
+    const secured = scope === undefined ? searched.secured : scope.secured || scope.few
     const { minimumMatch, sort } = request
     const curated = plan.pinned.length > 0 || plan.hidden.length > 0
-    const masked = searched.secured || curated ? undefined : this.#masks(plan, request)
+    const masked = secured || curated ? undefined : this.#masks(plan, request)
     if (masked !== undefined && !plan.blank && (sort === undefined || sort.length === 0)) {
       const query = nativeQuery(withoutExcludedWords(plan), minimumMatch, this.#labelsOf)
-      return searchTop(searched, query, masked, request, parameters)
+      return searchTop(searched, query, masked, request, parameters, scope)
     }
     if (masked !== undefined && plan.blank && plan.excluded.length === 0) {
-      return searchListing(searched, masked, request, parameters)
+      return searchListing(searched, masked, request, parameters, scope)
     }
-    return searchRows(searched, plan, this.#labelsOf, request, parameters)
+    return searchRows(searched, plan, this.#labelsOf, request, parameters, scope)
   }
 
   /** The filter and the facets as masks; undefined where these cannot say it all. */
