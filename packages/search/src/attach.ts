@@ -105,20 +105,15 @@ async function open(db: Database, definition: Definition, rebuild: boolean, tx: 
   const own = fingerprint(definition)
   if (live !== undefined && !rebuild) {
     if (live.definition !== own) throw definitionChanged(name)
-    if (isWhole(live, table)) return live
+    if (isWhole(live, table)) return checkRights(live, table, definition)
   }
   const [newest] = rows
   if (newest !== undefined && !newest.filled && newest.definition === own && isWhole(newest, table))
-    return newest
+    return checkRights(newest, table, definition)
+  checkRights({ filled: false }, table, definition)
   const entry = { name, definition: own, relation: table.oid }
   const [made] = await db.query(registerIndex(db.schema, entry), tx)
   const { id, generation, vocabulary } = made as Numbers
-  if (table.bound) {
-    throw searchError(
-      'SEARCH_ROWS_HIDDEN',
-      `Row-level security of ${tableOf(definition)} may hide rows from this role, which would be missing from the index. Attach and rebuild as a role that it does not bind: a superuser, one with BYPASSRLS, or the table's owner where it is not forced.`,
-    )
-  }
   if (live === undefined) await db.query(publishGeneration(db.schema, id, generation), tx)
   await tx.query({ text: `set local lock_timeout = '${LOCK_TIMEOUT}'` })
   const names = indexNames(db.schema, id, generation)
@@ -130,6 +125,19 @@ async function open(db: Database, definition: Definition, rebuild: boolean, tx: 
   const whole = { schema, ...numbers, definition, language, names, keyType, attributes }
   for (const text of createGeneration(whole)) await tx.query({ text })
   return { id, generation, vocabulary }
+}
+
+/** Answers the generation that it is given, unless there are rows to be read of which some may be hidden. @throws {@link HowdahError} SEARCH_ROWS_HIDDEN */
+function checkRights<T extends Pick<GenerationRow, 'filled'>>(
+  row: T,
+  { bound }: TableRow,
+  definition: Definition,
+): T {
+  if (row.filled || !bound) return row
+  throw searchError(
+    'SEARCH_ROWS_HIDDEN',
+    `Row-level security of ${tableOf(definition)} may hide rows from this role, and they would be missing in the index. Call attach() and rebuild() as a role that it does not bind: a superuser, one with BYPASSRLS, or the table's owner where it is not forced.`,
+  )
 }
 
 type Numbers = Pick<GenerationRow, 'id' | 'generation' | 'vocabulary'>

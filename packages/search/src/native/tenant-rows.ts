@@ -14,8 +14,10 @@ import {
 } from './score.js'
 import { requireTenant, sumOfLengths, tenantAttribute, tenantQuery } from './tenant.js'
 
-/** Segments, the newest ones, of which one row each is looked at to see whether somebody sees the tenant's rows; and as many hot rows. */
+/** Rows that are looked at to see whether somebody sees the tenant's: so many hot ones, and of each of the newest segments so many, from all over it. */
+const HOT_LOOKED_AT = 3
 const LOOKED_AT = 4
+const SEGMENTS_LOOKED_AT = 3
 
 /**
  * What a search must know before it is planned: the word of a tenant's value, how many documents the tenant has, whether policies bind the caller, and,
@@ -25,7 +27,9 @@ export function tenantFunction(generation: Generation): string {
   const { names, definition, keyType, attributes } = generation
   const attribute = tenantAttribute(attributes)
   const table = tableOf(definition)
-  const alive = `(p.plane_1 & coalesce(~s.dead, ('x' || repeat('f', s.size / 4))::varbit))`
+  const part = (bits: string) =>
+    `substring(${bits} from part * s.size / ${LOOKED_AT} + 1 for s.size / ${LOOKED_AT})`
+  const alive = `(${part('p.plane_1')} & coalesce(~${part('s.dead')}, ('x' || repeat('f', s.size / ${4 * LOOKED_AT}))::varbit))`
   const body = `
 declare
   ${livingVariables(generation)}
@@ -42,7 +46,7 @@ begin
   end if;
   keys := array(
     (select h.key from ${names.hot} h
-    where h.document @@ ${tenantQuery(generation)} and ${living(generation, 'h')} limit ${LOOKED_AT})
+    where h.document @@ ${tenantQuery(generation)} and ${living(generation, 'h')} limit ${HOT_LOOKED_AT})
     union all
     (select d.key
     from (
@@ -52,13 +56,12 @@ begin
     cross join unnest(array[whose]) t(term)
     ${postingOf(names.posting)}
     cross join lateral (
-      select case when p.slots is null then s.base + nullif(position(B'1' in ${alive}), 0) - 1
-        else (
-          select slot from unnest(p.slots) slot
-          where s.dead is null or get_bit(s.dead, (slot - s.base)::int) = 0 limit 1) end as slot
+      select distinct case when p.slots is not null then p.slots[1 + part * (cardinality(p.slots) - 1) / ${LOOKED_AT - 1}]
+        else s.base + part * s.size / ${LOOKED_AT} + nullif(position(B'1' in ${alive}), 0) - 1 end as slot
+      from generate_series(0, ${LOOKED_AT - 1}) part
     ) o
     cross join lateral (select * from ${names.document} d where d.slot = o.slot limit 1) d
-    where ${living(generation, 'd')} limit ${LOOKED_AT}));
+    where ${living(generation, 'd')} limit ${LOOKED_AT * SEGMENTS_LOOKED_AT}));
   looked := cardinality(keys);
   seen := (
     select count(*) from unnest(keys) one(key)
