@@ -164,7 +164,8 @@ export class SearchIndex<Row = Record<string, unknown>> {
 
   /**
    * Completes the last word of what somebody has typed so far from the words of the rows, the most frequent first, or corrects it where no word
-   * begins so. Words of new rows are suggested some seconds after the commit. Answers nothing where row security decides who sees which rows.
+   * begins so. Words of new rows are suggested some seconds after the commit. Words of an index with tenants are those of one. Where
+   * row-level security binds the caller, nothing is answered, unless the index says that its policies go by tenant and the caller sees the tenant's rows.
    *
    * @throws {@link HowdahError} SEARCH_INVALID_QUERY, SEARCH_NOT_ATTACHED, SEARCH_DEFINITION_CHANGED
    */
