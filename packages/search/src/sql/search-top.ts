@@ -39,6 +39,7 @@ export function searchTop(
     select (select total::text from found) as total,
       (select coalesce(json_agg(json_build_object(
           'key', p.key, 'score', p.score, 'row', to_jsonb(t)) order by p.place), '[]')
-       from page p join ${tableOf(definition)} t on t.${ident(definition.key)} = p.key::${keyType}) as hits,
+       from page p cross join lateral (
+         select * from ${tableOf(definition)} t where t.${ident(definition.key)} = p.key::${keyType} limit 1) t) as hits,
       ${counts} as facets`
 }
