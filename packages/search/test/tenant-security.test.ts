@@ -1,3 +1,4 @@
+import { Database, tenantPolicy } from '@howdah/core'
 import { SearchIndex } from '@howdah/search'
 import { type TestDatabase, testDatabase } from '@howdah/testkit'
 import type { Pool } from 'pg'
@@ -199,6 +200,40 @@ test('no search scans the table, but for what lists a large tenant', async () =>
   await owner.query('create index note_tenant on note (tenant_id, price)')
   await ask('ann', true)
 }, 60_000)
+
+test('policies of tenantPolicy() let the database of a tenant search its rows, and nobody search without one', async () => {
+  await owner.query(`create table bill ${COLUMNS}`)
+  await insertNotes(owner, 'bill', [...notesOf('ann', 1, 40), ...notesOf('bob', 100, 900)])
+  const options = {
+    ...OPTIONS,
+    table: 'bill',
+    tenant: { column: 'tenant_id', policies: 'tenant' },
+  } as const
+  const make = (pool: Pool | Database) => {
+    const index = new SearchIndex('bills', { ...options, pool })
+    opened.push(index)
+    return index
+  }
+  await make(owner).attach()
+  await make(owner).maintain()
+  for (const statement of tenantPolicy('bill')) await owner.query(statement)
+  await owner.query(`grant select on bill to ${editor}`)
+  await owner.query(`grant select on all tables in schema howdah to ${editor}`)
+  const pool = database.pool({ max: 2, options: `-c role=${editor}` })
+  for (const [tenant, count] of [
+    ['ann', 40],
+    ['bob', 900],
+  ] as const) {
+    const own = make(Database.from(pool).tenant(tenant))
+    const { total, hits } = await own.search('')
+    expect([total, hits.length]).toEqual([count, 10])
+    expect(new Set(hits.map(({ row }) => row['tenant_id']))).toEqual(new Set([tenant]))
+    const [, word = ''] = wordsOf(tenant)
+    expect((await own.suggest(word)).map((one) => one.word)).toContain(word)
+    expect(await make(pool).search(word, { tenant, facets: ['category'] })).toEqual(NOTHING)
+    expect(await make(pool).suggest(word, { tenant })).toEqual([])
+  }
+})
 
 test('attach() refuses to read a table of which rows may be hidden from it', async () => {
   const role = `search_bound_${suffix}`
