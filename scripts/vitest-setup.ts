@@ -7,6 +7,7 @@ import {
   startPostgres,
 } from '@howdah/testkit'
 import type { TestProject } from 'vitest/node'
+import { APPLICATION, prepareLeastPrivilege, type TestRole } from './least-privilege.js'
 import { migrateAll } from './migrate-template.js'
 import { collectNotTested, takeNotTested } from './not-tested.js'
 
@@ -21,12 +22,12 @@ let server: PostgresServer | undefined
 
 /**
  * Starts one PostgreSQL for the whole run. `HOWDAH_PG_MAJOR` selects its version, `HOWDAH_TEST_URL` names a server to
- * use instead. `DATABASE_URL` is never looked at: tests must not touch what an application uses.
+ * use instead. With `HOWDAH_TEST_ROLE`, `least` or `least-create`, tests connect as the role of docs/security.md. `DATABASE_URL` is never looked at: tests must not touch what an application uses.
  */
 export async function setup(project: TestProject): Promise<void> {
-  const { HOWDAH_PG_MAJOR, HOWDAH_TEST_URL } = process.env
+  const { HOWDAH_PG_MAJOR, HOWDAH_TEST_ROLE, HOWDAH_TEST_URL } = process.env
   const options: PostgresOptions = {
-    template: migrateAll,
+    ...(HOWDAH_TEST_ROLE ? leastPrivilege(HOWDAH_TEST_ROLE) : { template: migrateAll }),
     ...(HOWDAH_TEST_URL ? { provider: 'url', url: HOWDAH_TEST_URL } : {}),
     ...(HOWDAH_PG_MAJOR ? { major: Number(HOWDAH_PG_MAJOR) as PostgresMajor } : {}),
   }
@@ -34,6 +35,16 @@ export async function setup(project: TestProject): Promise<void> {
   server.share()
   project.provide('postgres', { url: server.url, major: server.major })
   collectNotTested(join(tmpdir(), `howdah-not-tested-${process.pid}`))
+}
+
+function leastPrivilege(role: string): PostgresOptions {
+  if (role !== 'least' && role !== 'least-create') {
+    throw new Error(`HOWDAH_TEST_ROLE must be least or least-create, not ${role}.`)
+  }
+  return {
+    template: (url) => prepareLeastPrivilege(url, role satisfies TestRole),
+    role: APPLICATION,
+  }
 }
 
 /** Stops it, and says what this machine could not test. */

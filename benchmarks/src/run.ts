@@ -36,6 +36,7 @@ export async function runSuite(
       databaseUrl: postgres.url,
       redis: redis?.client,
       redisUrl: redis?.url,
+      progress,
       missing: (what) => missing.push(what),
       onEnd: (close) => ends.push(close),
     }

@@ -63,6 +63,8 @@ export interface Context {
   readonly redisUrl?: string | undefined
   /** Where the benchmark's database is, for libraries that make their own pool. */
   readonly databaseUrl: string
+  /** Says what a long preparation is at. */
+  progress(line: string): void
   /** Notes figures that this run cannot have, for the report. */
   missing(what: string): void
   /** Calls back after the suite, before its servers stop. */

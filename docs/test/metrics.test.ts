@@ -5,6 +5,7 @@ import { Database } from '@howdah/core'
 import { metrics } from '@howdah/core/metrics'
 import { PubSub } from '@howdah/pubsub'
 import { Queue } from '@howdah/queue'
+import { SearchIndex } from '@howdah/search'
 import { Sessions } from '@howdah/session'
 import { testDatabase } from '@howdah/testkit'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
@@ -25,7 +26,20 @@ beforeAll(async () => {
   const cache = new Cache({ pool, namespace: 'prices', near: {} })
   const pubsub = new PubSub({ pool })
   const sessions = new Sessions({ pool })
-  const measured = metrics([db.hub, queue, cache, pubsub, sessions])
+  await pool.query('create table offer (id int primary key, title text)')
+  await pool.query(`insert into offer values (1, 'Tea')`)
+  const fields = { title: {} }
+  const offers = new SearchIndex('offers', {
+    pool,
+    table: 'offer',
+    key: 'id',
+    fields,
+    log: 'plain',
+  })
+  const measured = metrics([db.hub, queue, cache, pubsub, sessions, offers])
+
+  await offers.attach()
+  await offers.search('tea')
 
   await cache.set('tea', 1)
   await cache.get('tea')
@@ -54,6 +68,7 @@ beforeAll(async () => {
   measured.close()
   await Promise.all([worker.close(), consumer.close()])
   await Promise.all([queue.close(), cache.close(), pubsub.close(), sessions.close()])
+  await offers.close()
   await db.close()
   await database.close()
 }, 60_000)
@@ -75,6 +90,7 @@ test('every package tells what it knows, and its operations are measured', () =>
   expect(value('howdah_cache_entries', { namespace: 'prices' })).toBe(1)
   expect(value('howdah_stream_appended_messages_total', { stream: 'orders' })).toBe(1)
   expect(value('howdah_sessions', { name: 'default' })).toBe(1)
+  expect(value('howdah_search_documents', { index: 'offers' })).toBe(1)
   expect(value('howdah_hub_state', { state: 'listening' })).toBe(1)
   const items = (operation: string, target: string) =>
     value('howdah_operation_items_total', { operation, target })
@@ -85,7 +101,7 @@ test('every package tells what it knows, and its operations are measured', () =>
   expect(value('howdah_operation_errors_total', { operation: 'process', code: 'other' })).toBe(1)
   const up = families.find(({ name }) => name === 'howdah_source_up')?.samples
   expect(up?.map((sample) => [sample.labels['package'], sample.value])).toEqual(
-    ['core', 'queue', 'cache', 'pubsub', 'session'].map((name) => [name, 1]),
+    ['core', 'queue', 'cache', 'pubsub', 'session', 'search'].map((name) => [name, 1]),
   )
   expect(value('howdah_scrape_left_out_samples')).toBe(0)
 })
@@ -148,6 +164,9 @@ describe('the dashboard', () => {
       'howdah_queue_cancelled_jobs',
       'howdah_queue_expired_jobs',
       'howdah_scrape_left_out_samples',
+      'howdah_search_log_dropped_searches',
+      'howdah_search_segments',
+      'howdah_search_words',
       'howdah_stream_group_members',
       'howdah_stream_messages',
       'howdah_stream_oldest_unsequenced_age_seconds',

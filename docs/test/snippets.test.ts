@@ -17,6 +17,8 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 const onPages = pages().flatMap(snippets)
+/** Those of getting-started.md go on from one another, in a test of their own. */
+const alone = onPages.filter(({ where }) => !where.startsWith('docs/getting-started.md'))
 const inComments = sources().flatMap(examples)
 
 /** Writes a snippet to a file of its own. */
@@ -31,7 +33,7 @@ describe('snippets on pages', () => {
     expect(onPages.length).toBeGreaterThan(5)
   })
 
-  test.each(onPages.map((snippet) => [snippet.where, snippet] as const))(
+  test.each(alone.map((snippet) => [snippet.where, snippet] as const))(
     '%s runs against a real PostgreSQL and prints what the page says',
     { timeout: 120_000 },
     async (_where, snippet) => {

@@ -5,6 +5,7 @@ import { runBuilt } from './commands.mjs'
 import { CommandError } from './errors.mjs'
 import { install } from './install.mjs'
 import { interruption } from './interruption.mjs'
+import { testsUnderLeastPrivilege } from './least-privilege.mjs'
 import { Tarballs } from './tarballs.mjs'
 import { runTests } from './test.mjs'
 import { root } from './workspace.mjs'
@@ -59,8 +60,10 @@ function allGates(tarballs) {
     { name: 'publint', run: () => built().then(() => tarballs.publint()) },
     { name: 'attw', run: () => built().then(() => tarballs.attw()) },
     { name: 'packed', run: () => built().then(() => tarballs.consumed()) },
+    { name: 'site', run: () => succeeds(site()) },
     { name: 'tests', run: () => tests() },
     { name: `tests-pg${OLDEST_MAJOR}`, run: () => tests({ HOWDAH_PG_MAJOR: OLDEST_MAJOR }) },
+    { name: 'tests-least', run: testsUnderLeastPrivilege },
     { name: 'demo', run: () => succeeds(runBuilt('examples/offers', ['--smoke'])) },
     { name: 'bench', run: benchSmoke },
   ]
@@ -110,7 +113,7 @@ function summarize(results) {
     const detail = `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`
     const tested = name.startsWith('tests') ? `  ${detail}` : ''
     process.stdout.write(
-      `${verdict} ${name.padEnd(10)} ${seconds.toFixed(1).padStart(6)} s${tested}\n`,
+      `${verdict} ${name.padEnd(11)} ${seconds.toFixed(1).padStart(6)} s${tested}\n`,
     )
   }
   process.stdout.write(`${passed} passed, ${failed} failed\n`)
@@ -121,6 +124,11 @@ function summarize(results) {
 function lint() {
   const plain = process.stdout.isTTY ? [] : ['--colors=off']
   return run(bin('biome'), ['ci', ...plain, '.'])
+}
+
+/** Fails for a link that leads nowhere. What it builds is in docs/.vitepress/dist. */
+function site() {
+  return runNode(join(root, 'node_modules/vitepress/bin/vitepress.js'), ['build', 'docs'])
 }
 
 /** @param {Record<string, string>} [env] */

@@ -1,5 +1,6 @@
 import type { Suite } from '../suite.js'
 import { cache } from './cache.js'
+import { cli } from './cli.js'
 import { core } from './core.js'
 import { lanes } from './lanes.js'
 import { pubsub } from './pubsub.js'
@@ -18,6 +19,7 @@ export const suites: readonly Suite[] = [
   queueFlat,
   pubsub,
   session,
+  cli,
   search,
   searchVocabulary,
   relevance,

@@ -36,13 +36,21 @@ export function readCollection(name: string): Collection | undefined {
     const known = gains.get(query) ?? new Map()
     gains.set(query, known.set(document, Number(gain)))
   }
-  const queries = lines('queries.jsonl').map((line) => JSON.parse(line) as Collection['queries'][0])
+  const queries = lines('queries.jsonl').map((line) => {
+    const { id, text } = JSON.parse(line) as Collection['queries'][0]
+    return { id, text: withoutSigns(text) }
+  })
   return {
     name,
     documents: lines('docs.jsonl').map((line) => JSON.parse(line) as Collection['documents'][0]),
     queries: queries.filter(({ id }) => gains.has(id)),
     gains,
   }
+}
+
+/** The queries are prose, in which quotation marks and dashes are no signs of a query language: one who quotes in it does not ask for the phrase. */
+function withoutSigns(text: string): string {
+  return text.replace(/["*:]|(?<=^|\s)-+/g, ' ')
 }
 
 /** Puts the documents into a table of their own, and answers its name. */

@@ -50,7 +50,12 @@ export const searchVocabulary: Suite = {
 }
 
 /** The middle time of a suggestion, over the network and back: the words that it finds, analysed and looked up. */
-function timed(figure: string, title: string, index: SearchIndex, typed: () => string): Measure {
+export function timed(
+  figure: string,
+  title: string,
+  index: SearchIndex,
+  typed: () => string,
+): Measure {
   return {
     figure,
     title: `${title}: suggest(), one caller, p50`,

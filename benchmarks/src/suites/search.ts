@@ -2,8 +2,11 @@ import { SearchIndex } from '@howdah/search'
 import type { Pool } from 'pg'
 import { percentile } from '../measure/statistics.js'
 import type { Context, Measure, RunContender, Scenario, Suite } from '../suite.js'
-import { corpus, type SyntheticDocument } from './search-corpus.js'
+import { type Corpus, corpus, type SyntheticDocument } from './search-corpus.js'
+import { facets } from './search-facets.js'
+import { type Ask, miniSearch, rankTop } from './search-peers.js'
 import { KINDS, type Kind, queries } from './search-queries.js'
+import { mistyped, random, timed } from './search-vocabulary.js'
 
 const LOADED_AT_ONCE = 2000
 const INSERTED_A_ROUND = 300
@@ -21,7 +24,10 @@ interface Prepared {
   readonly pool: Pool
   readonly index: SearchIndex
   readonly byKind: Readonly<Record<Kind, string[][]>>
+  readonly made: Corpus
+  /** What tables of ours take, over what a tsvector column and its GIN do: all of them, and all but those of the vocabulary. */
   readonly bytes: number
+  readonly bytesOfDocuments: number
 }
 
 let prepared: Prepared | undefined
@@ -32,7 +38,8 @@ export const search: Suite = {
   async setup(context) {
     const documents = context.quick ? 100_000 : 1_000_000
     prepared = await prepare(context, documents, context.quick ? 2 : 3)
-    const { pool, index, byKind } = prepared
+    const { pool, index, byKind, made } = prepared
+    const mini = context.quick ? miniSearch(corpus(documents)) : undefined
     const scenarios = KINDS.map((kind): Scenario => {
       const asked = byKind[kind]
       return {
@@ -41,13 +48,20 @@ export const search: Suite = {
         callers: 1,
         compares: 'speed',
         ours: asking('Howdah', asked, (words) => howdahTop(index, words)),
-        peers: [asking('GIN, ts_rank', asked, (words) => rankTop(pool, words))],
+        peers: [
+          asking('GIN, ts_rank', asked, rankTop(pool)),
+          ...(mini === undefined ? [] : [asking('MiniSearch, in memory', asked, mini)]),
+        ],
       }
     })
-    return [...scenarios, inserts(pool)]
+    return [...scenarios, inserts(pool), ...(await facets(context, made, documents))]
   },
   async measures(): Promise<Measure[]> {
-    const { index, byKind, bytes } = prepared as Prepared
+    const { index, byKind, bytes, bytesOfDocuments, made } = prepared as Prepared
+    const next = random(11)
+    const long = made.words.filter((word, at) => word.length >= 8 && (made.found[at] as number) > 0)
+    const twoErrors = () =>
+      mistyped(mistyped(long[Math.floor(next() * long.length)] as string, next), next)
     const all = KINDS.flatMap((kind) => byKind[kind])
     return [
       {
@@ -56,11 +70,24 @@ export const search: Suite = {
         unit: 'ms',
         run: async () => (await timeEach(all, (words) => howdahTop(index, words))).p50,
       },
+      timed(
+        'fuzzy_lookup_ms',
+        'A word of 8 letters or more with two errors, corrected',
+        index,
+        twoErrors,
+      ),
       {
         figure: 'bytes_vs_gin',
-        title: 'What the index adds to the database, over what a tsvector column and its GIN add',
+        title:
+          'All tables of ours with their indexes, the vocabulary for typing errors too, over what a tsvector column and its GIN add to the table',
         unit: '',
         run: async () => bytes,
+      },
+      {
+        figure: 'bytes_of_documents_vs_gin',
+        title: 'The same without the vocabulary, which has no equal there',
+        unit: '',
+        run: async () => bytesOfDocuments,
       },
     ]
   },
@@ -69,6 +96,7 @@ export const search: Suite = {
 async function prepare(context: Context, count: number, each: number): Promise<Prepared> {
   const pool = context.pool({ max: 4 })
   const made = corpus(count)
+  context.progress(`${count.toLocaleString('en')} documents into two tables`)
   await pool.query('create table plain (id int primary key, title text, body text)')
   let batch: SyntheticDocument[] = []
   for (const document of made.documents()) {
@@ -94,13 +122,29 @@ async function prepare(context: Context, count: number, each: number): Promise<P
     language: 'simple',
   })
   context.onEnd(() => index.close())
-  await index.attach()
+  let told = 0
+  await index.attach({
+    onProgress: ({ filled }) => {
+      if (filled - told < count / 10) return
+      told = filled
+      context.progress(`${filled.toLocaleString('en')} documents indexed`)
+    },
+  })
   await index.maintain()
   for (const { name } of await ours(pool)) await pool.query(`vacuum analyze ${name}`)
   for (const name of ['plain', 'ranked']) await pool.query(`vacuum analyze ${name}`)
-  const added = (await ours(pool)).reduce((sum, { bytes }) => sum + Number(bytes), 0)
-  const bytes = added / ((await sizeOf(pool, 'ranked')) - (await sizeOf(pool, 'plain')))
-  return { pool, index, byKind: queries(made, count, each), bytes }
+  const gin = (await sizeOf(pool, 'ranked')) - (await sizeOf(pool, 'plain'))
+  const tables = await ours(pool)
+  const over = (counted: typeof tables) =>
+    counted.reduce((sum, { bytes }) => sum + Number(bytes), 0) / gin
+  return {
+    pool,
+    index,
+    made,
+    byKind: queries(made, count, each),
+    bytes: over(tables),
+    bytesOfDocuments: over(tables.filter(({ name }) => !name.includes('word'))),
+  }
 }
 
 async function ours(pool: Pool): Promise<{ name: string; bytes: string }[]> {
@@ -117,21 +161,8 @@ async function sizeOf(pool: Pool, table: string): Promise<number> {
   return Number(rows[0].bytes)
 }
 
-type Ask = (words: readonly string[]) => Promise<number>
-
 async function howdahTop(index: SearchIndex, words: readonly string[]): Promise<number> {
   return (await index.search(words.join(' '))).hits.length
-}
-
-async function rankTop(pool: Pool, words: readonly string[]): Promise<number> {
-  const query = words.map((word) => `'${word}'`).join(' | ')
-  const { rows } = await pool.query({
-    name: 'rank-top',
-    text: `select id, title, body, ts_rank(words, $1::text::tsquery) as score from ranked
-      where words @@ $1::text::tsquery order by score desc limit 10`,
-    values: [query],
-  })
-  return rows.length
 }
 
 /** Asks all queries once a round. */

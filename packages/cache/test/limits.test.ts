@@ -144,7 +144,7 @@ describe('in a table of 100,000 entries', () => {
   test('a large namespace does so as well, though its size is estimated', async () => {
     const cache = bench.cache()
     await cache.has('opened')
-    await bench.pool.query('truncate howdah.cache_entry')
+    await bench.database.adminPool().query('truncate howdah.cache_entry')
     await fill(cache.name, 100_000)
     // Each look ends with the first sample that says there is nothing to remove, as in the background.
     for (let looks = 0; looks < 6; looks++) {

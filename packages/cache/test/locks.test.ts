@@ -168,11 +168,12 @@ async function takesInOrder(url: string, there: boolean, write: 'setMany' | 'del
 
 test('a batch takes its keys in one order, be the database one that orders text by language', async () => {
   const name = `${bench.database.name}_icu`
-  await bench.pool.query(
+  const admin = bench.database.adminPool()
+  await admin.query(
     `create database ${name} template template0 locale_provider icu icu_locale 'en-US'`,
   )
   try {
-    const other = new URL(bench.database.url)
+    const other = new URL(bench.database.adminUrl)
     other.pathname = `/${name}`
     for (const url of [bench.database.url, other.href]) {
       for (const there of [true, false]) {
@@ -187,6 +188,6 @@ test('a batch takes its keys in one order, be the database one that orders text 
       }
     }
   } finally {
-    await bench.pool.query(`drop database ${name} with (force)`)
+    await admin.query(`drop database ${name} with (force)`)
   }
 }, 60_000)

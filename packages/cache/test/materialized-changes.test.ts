@@ -179,7 +179,7 @@ test('a failing refresh keeps the change in mind, reports, and follows once it c
 
 test('a role without rights on our schema can write, and so can all when the marks are gone', async () => {
   const query = await tracked()
-  const writer = await stage.pool.connect()
+  const writer = await stage.admin.connect()
   await writer.query('create role outsider')
   await writer.query('grant all on item to outsider')
   await writer.query('begin')
@@ -200,7 +200,7 @@ test('marks that a crash took are made up for by a refresh', async () => {
   const query = await tracked(ALL, { debounce: '5s', maxWait: '5s' })
   await stage.pool.query('insert into item values (3, 3)')
   // What a crash does to an unlogged table.
-  await stage.pool.query('truncate howdah.cache_materialized_mark')
+  await stage.admin.query('truncate howdah.cache_materialized_mark')
   expect(await isDirty(query)).toBe(false)
   await follows(query)
 })
@@ -233,22 +233,22 @@ test('a table or view that was replaced under a query is tracked again', async (
 
 test('a role that may not create triggers is told what it needs', async () => {
   const name = stage.name()
-  await stage.pool.query(`drop role if exists ${name}`)
-  await stage.pool.query(`create role ${name}`)
-  await stage.pool.query(`grant all on schema howdah to ${name}`)
-  await stage.pool.query(`grant all on all tables in schema howdah to ${name}`)
-  await stage.pool.query(`grant all on all sequences in schema howdah to ${name}`)
-  await stage.pool.query(`grant select on item to ${name}`)
-  const pool = stage.database.pool({ options: `-c role=${name}`, max: 3 })
+  await stage.admin.query(`drop role if exists ${name}`)
+  await stage.admin.query(`create role ${name}`)
+  await stage.admin.query(`grant all on schema howdah to ${name}`)
+  await stage.admin.query(`grant all on all tables in schema howdah to ${name}`)
+  await stage.admin.query(`grant all on all sequences in schema howdah to ${name}`)
+  await stage.admin.query(`grant select on item to ${name}`)
+  const pool = stage.database.adminPool({ options: `-c role=${name}`, max: 3 })
   const db = stage.track(Database.from(pool))
   const query = stage.query(ALL, TRACKED, { db, name })
   await expect(query.start()).rejects.toMatchObject({ code: 'CACHE_MATERIALIZED_FORBIDDEN' })
-  await stage.pool.query(`grant trigger on item to ${name}`)
+  await stage.admin.query(`grant trigger on item to ${name}`)
   await query.start()
   await query.drop()
   await query.close()
-  await stage.pool.query(`drop owned by ${name}`)
-  await stage.pool.query(`drop role ${name}`)
+  await stage.admin.query(`drop owned by ${name}`)
+  await stage.admin.query(`drop role ${name}`)
 })
 
 test('refreshEvery refreshes once per period, whoever does it', async () => {

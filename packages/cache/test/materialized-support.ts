@@ -10,6 +10,8 @@ const GATE = 4711
 export class Stage {
   readonly database: TestDatabase
   readonly pool: pg.Pool
+  /** Of a superuser, for roles, and for what is done to our own tables. */
+  readonly admin: pg.Pool
   readonly db: Database
   readonly #open: { close(): Promise<void> }[] = []
   readonly #gates = new Set<() => Promise<void>>()
@@ -18,6 +20,7 @@ export class Stage {
   private constructor(database: TestDatabase) {
     this.database = database
     this.pool = database.pool()
+    this.admin = database.adminPool()
     this.db = Database.from(this.pool)
   }
 
@@ -93,8 +96,8 @@ export class Stage {
         if new.run <> old.run then insert into run_seen values (new.name, new.run); end if;
         return null;
       end $$`)
-    await this.pool.query(`create or replace trigger see_run after update on ${table}
-      for each row execute function see_run()`)
+    await this.admin.query(`create or replace trigger see_run after update on ${table}
+      for each row execute function public.see_run()`)
     return async () => {
       const { rows } = await this.pool.query(
         'select count(*)::int as n from run_seen where name = $1',

@@ -17,7 +17,7 @@ afterAll(() => database.close())
 
 /** A connection of somebody who is not one of our processes. */
 async function outsider(): Promise<pg.Client & AsyncDisposable> {
-  const client = new pg.Client({ connectionString: database.url })
+  const client = new pg.Client({ connectionString: database.adminUrl })
   await client.connect()
   return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() })
 }

@@ -175,6 +175,7 @@ describe('the SQL functions', () => {
 
 /** What a role needs to use caches, as docs/cache.md lists it. */
 const GRANTS = [
+  'grant execute on all routines in schema howdah to $role',
   'grant usage on schema howdah to $role',
   'grant select on howdah.migration to $role',
   'grant select, insert, update, delete on howdah.cache_entry, howdah.cache_entry_logged, howdah.cache_tag, howdah.cache_garbage to $role',
@@ -187,13 +188,14 @@ const GRANTS = [
 async function roleWith(grants: readonly string[]): Promise<pg.Pool> {
   const role = `cache_${bench.database.name}_${bench.fresh()}`
   await bench.cache().has('migrated')
-  await bench.pool.query(`create role ${role}`)
+  const admin = bench.database.adminPool()
+  await admin.query(`create role ${role}`)
   onTestFinished(async () => {
-    await bench.pool.query(`drop owned by ${role}`)
-    await bench.pool.query(`drop role ${role}`)
+    await admin.query(`drop owned by ${role}`)
+    await admin.query(`drop role ${role}`)
   })
-  for (const grant of grants) await bench.pool.query(grant.replace('$role', role))
-  const pool = bench.database.pool({ options: `-c role=${role}` })
+  for (const grant of grants) await admin.query(grant.replace('$role', role))
+  const pool = bench.database.adminPool({ options: `-c role=${role}` })
   onTestFinished(() => pool.end())
   return pool
 }
@@ -231,7 +233,7 @@ describe('a role of its own', () => {
   })
 
   test('without them it is refused', async () => {
-    const pool = await roleWith(GRANTS.slice(0, 2))
+    const pool = await roleWith(GRANTS.slice(0, 3))
     await expect(pool.query(`select howdah.cache_set('n', 'k', '1')`)).rejects.toMatchObject({
       code: '42501',
     })

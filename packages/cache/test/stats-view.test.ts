@@ -69,7 +69,7 @@ test('cache_stats knows who keeps entries in memory, and can be read by who may 
       return (await viewed(near.name))?.near
     })
     .toBe(true)
-  const client = await bench.pool.connect()
+  const client = await bench.database.adminPool().connect()
   try {
     await client.query('begin')
     await client.query(`create role cache_watcher; grant usage on schema howdah to cache_watcher;

@@ -75,7 +75,7 @@ test('clear() touches as many rows of 20,000 entries as of one', async () => {
 
 test('what was cleared is removed little by little, and then forgotten', async () => {
   await bench.pool.query('delete from howdah.cache_garbage')
-  await bench.pool.query('truncate howdah.cache_entry')
+  await bench.database.adminPool().query('truncate howdah.cache_entry')
   const expired = await fill(1)
   await bench.age(expired, '2 days')
   const cache = bench.cache()

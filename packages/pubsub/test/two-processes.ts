@@ -8,6 +8,8 @@ import { PubSub, type StreamMessage } from '../src/index.js'
 export class TwoProcesses {
   database!: TestDatabase
   pools!: readonly [pg.Pool, pg.Pool]
+  /** Of a superuser, for roles, and for what is done to our own tables. */
+  admin!: pg.Pool
   #made = 0
   readonly #open: PubSub[] = []
 
@@ -15,6 +17,7 @@ export class TwoProcesses {
     beforeAll(async () => {
       this.database = await testDatabase()
       this.pools = [this.database.pool(), this.database.pool()]
+      this.admin = this.database.adminPool()
     })
     afterEach(async () => {
       await Promise.all(this.#open.splice(0).map((each) => each.close()))

@@ -7,6 +7,7 @@ import { type AnyRow, Replica, told } from './watch-support.js'
 
 const bench = new TwoProcesses()
 const sql = (text: string) => bench.rows<AnyRow>(text)
+const admin = (text: string) => bench.admin.query(text)
 
 async function watched(
   columns: string,
@@ -21,8 +22,8 @@ async function watched(
 
 /** A pool of a role that may do nothing but what is granted to it. */
 async function poolOf(role: string): Promise<pg.Pool> {
-  await sql(`create role ${role}`)
-  return bench.database.pool({ options: `-c role=${role}` })
+  await admin(`create role ${role}`)
+  return bench.database.adminPool({ options: `-c role=${role}` })
 }
 
 describe('values', () => {
@@ -270,7 +271,7 @@ describe('tables of other kinds', () => {
     )
     const unlogged = bench.pubSub().watch(`${t}_u`)
     await unlogged.install()
-    await sql(`copy ${t}_u from program 'printf "1\\t2\\n2\\t1\\n"'`)
+    await admin(`copy ${t}_u from program 'printf "1\\t2\\n2\\t1\\n"'`)
     expect(await told(watch)).toEqual([{ op: 'update', key: { id: 5 }, row: { id: 5, n: 6 } }])
     expect(await told(unlogged)).toHaveLength(2)
   })
@@ -309,7 +310,7 @@ describe('tables of other kinds', () => {
       const [found] = await sql(
         `select tgfoid::regproc::text as f from pg_trigger where tgrelid = '${t}'::regclass limit 1`,
       )
-      await sql(`grant usage on schema howdah to ${role}`)
+      await admin(`grant usage on schema howdah to ${role}`)
       await client.query('create temp table mine (id int primary key)')
       await expect(
         client.query(
@@ -318,7 +319,7 @@ describe('tables of other kinds', () => {
       ).rejects.toThrow(/permission denied/)
     } finally {
       client.release(true)
-      await sql(`drop owned by ${role}; drop role ${role}`)
+      await admin(`drop owned by ${role}; drop role ${role}`)
     }
   })
 
@@ -344,20 +345,20 @@ describe('tables of other kinds', () => {
     const t = bench.fresh().replace('-', '_')
     const pool = await poolOf(`${t}_owner`)
     await sql(`create table ${t} (id int primary key)`)
-    await sql(
-      `grant all on schema howdah to ${t}_owner; grant all on all tables in schema howdah to ${t}_owner`,
+    await admin(
+      `grant all on schema howdah to ${t}_owner; grant all on all tables in schema howdah to ${t}_owner; grant execute on all routines in schema howdah to ${t}_owner`,
     )
     const pubSub = new PubSub({ pool })
     await expect(pubSub.watch(t).install()).rejects.toMatchObject({
       code: 'PUBSUB_NOT_TABLE_OWNER',
     })
-    await sql(`alter table ${t} owner to ${t}_owner`)
+    await admin(`alter table ${t} owner to ${t}_owner`)
     await pubSub.watch(t).install()
-    await sql(`insert into ${t} values (1)`)
+    await admin(`insert into ${t} values (1)`)
     expect(await told(pubSub.watch(t))).toHaveLength(1)
     await pubSub.watch(t).remove()
     await pubSub.close()
     await Database.from(pool).close()
-    await sql(`drop owned by ${t}_owner; drop role ${t}_owner`)
+    await admin(`drop owned by ${t}_owner; drop role ${t}_owner`)
   })
 })

@@ -223,10 +223,10 @@ describe('changes', () => {
     await sql(`create table ${t}_calls (rows bigint)`)
     await sql(`create function ${t}_count() returns trigger language plpgsql as $$
       begin insert into public.${t}_calls select count(*) from added; return null; end $$`)
-    await sql(`create trigger counted after insert on howdah.stream_log referencing new table as added
+    await bench.admin.query(`create trigger counted after insert on howdah.stream_log referencing new table as added
       for each statement execute function ${t}_count()`)
     await sql(`update ${t} set n = 1`)
-    await sql(`drop trigger counted on howdah.stream_log`)
+    await bench.admin.query(`drop trigger counted on howdah.stream_log`)
     expect(await sql(`select rows::int from ${t}_calls`)).toEqual([{ rows: 100_000 }])
     const last = await watch.stream.read({ after: 199_999 })
     expect(last.messages[0]?.payload).toEqual({

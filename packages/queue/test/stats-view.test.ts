@@ -57,7 +57,7 @@ test('queue_stats tells the age of the oldest job of any priority, and the worke
 test('queue_stats can be read by who may read nothing else, and changes nothing', async () => {
   const jobs = bench.queue<number>()
   await jobs.add(1)
-  const client = await bench.pool.connect()
+  const client = await bench.database.adminPool().connect()
   try {
     await client.query('begin')
     await client.query(`create role queue_watcher; grant usage on schema howdah to queue_watcher;

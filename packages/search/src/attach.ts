@@ -7,25 +7,41 @@
  *   transaction holds a lock on the application's table while it waits for one on ours, which searches take the other way round;
  * - the first generation is live from the start; a later one once it is filled, in one update of the registry.
  */
-import { Backoff, type Database, type HowdahError, type Queryable, sqlState } from '@howdah/core'
+import {
+  Backoff,
+  type Database,
+  type HowdahError,
+  type Queryable,
+  sqlState,
+  type TransactionHandle,
+} from '@howdah/core'
+import { type SearchEngine, unsupported } from './engine/engine.js'
+import { engineOf, engineOfFingerprint } from './engine/engine-of.js'
 import { type SearchErrorCode, searchError } from './errors.js'
+import { checkPlaces } from './geo/places.js'
 import type { Language } from './language/language.js'
-import { maintainOnce } from './maintenance.js'
+import { tidyOnce } from './maintenance.js'
 import { fingerprint, indexNames, TRIGGER_EVENTS, tableOf, triggerName } from './names.js'
 import { attributesOf } from './native/attributes.js'
-import { createGeneration } from './native/create.js'
 import { maintenanceLock } from './native/maintain.js'
 import { dropGeneration } from './native/tables.js'
 import { dropTriggers } from './native/triggers.js'
 import type { Definition } from './options.js'
-import { type ColumnType, describeTable, type TableRow } from './sql/describe-table.js'
+import {
+  type ColumnType,
+  comparedType,
+  describeTable,
+  type TableRow,
+} from './sql/describe-table.js'
 import { fillSome } from './sql/engine-calls.js'
 import { findIndex, type GenerationRow } from './sql/find-index.js'
 import { findLanguage } from './sql/find-language.js'
 import { findRelation } from './sql/find-relation.js'
+import { foldWords } from './sql/fold-words.js'
 import { forgetRules, forgetWords, lockWords } from './sql/forget-index.js'
 import { lockIndex } from './sql/lock-index.js'
 import { publishGeneration } from './sql/publish-generation.js'
+import { forgetLog } from './sql/query-log.js'
 import { readProgress } from './sql/read-progress.js'
 import { registerIndex } from './sql/register-index.js'
 import { unregisterGeneration, unregisterIndex } from './sql/unregister.js'
@@ -35,6 +51,8 @@ import { unregisterGeneration, unregisterIndex } from './sql/unregister.js'
  * for a deadlock, so that it is we who give way: a search takes the tables in another order than they are dropped in.
  */
 const LOCK_TIMEOUT = '300ms'
+/** Batches of rows whose words are added up together, for many are the same. */
+const FOLDED_BATCHES = 8
 const LOCK_NOT_AVAILABLE = '55P03'
 
 /** How far an index has come with the rows that were there before it. */
@@ -56,7 +74,7 @@ export interface AttachOptions {
 export async function generationsOf(
   db: Database,
   name: string,
-  client?: Queryable,
+  client?: TransactionHandle,
 ): Promise<GenerationRow[]> {
   const [pattern] = triggerName(db.schema, name, 0, 'insert').split('_0_')
   return db.query(findIndex(db.schema, name, `${pattern}_*_`), client)
@@ -74,7 +92,7 @@ export async function attach(
   { rebuild = false, onProgress, signal }: AttachOptions & { rebuild?: boolean } = {},
 ): Promise<void> {
   const wanted = await patiently(() => db.transaction((tx) => open(db, definition, rebuild, tx)))
-  await fill(db, wanted, onProgress, signal)
+  await fill(db, wanted, engineOf(definition.engine), onProgress, signal)
   await db.query(publishGeneration(db.schema, wanted.id, wanted.generation))
   await removeAll(db, definition.name, (row) => row.generation < wanted.generation)
 }
@@ -90,6 +108,7 @@ export async function detach(db: Database, { name }: Definition): Promise<void> 
     const rows = await generationsOf(db, name, tx)
     if (rows.every(({ generation }) => generation === 0)) {
       await db.query(forgetRules(db.schema, known.id), tx)
+      await db.query(forgetLog(db.schema, known.id), tx)
       await db.query(unregisterIndex(db.schema, name), tx)
     }
   })
@@ -105,25 +124,33 @@ async function open(db: Database, definition: Definition, rebuild: boolean, tx: 
   const own = fingerprint(definition)
   if (live !== undefined && !rebuild) {
     if (live.definition !== own) throw definitionChanged(name)
-    if (isWhole(live, table)) return checkRights(live, table, definition)
+    if (await isWhole(db, live, table, definition, tx)) return checkRights(live, table, definition)
   }
   const [newest] = rows
-  if (newest !== undefined && !newest.filled && newest.definition === own && isWhole(newest, table))
+  if (
+    newest !== undefined &&
+    !newest.filled &&
+    newest.definition === own &&
+    (await isWhole(db, newest, table, definition, tx))
+  )
     return checkRights(newest, table, definition)
   checkRights({ filled: false }, table, definition)
+  const engine = engineOf(definition.engine)
+  refuseSecond(engine, rows)
+  const extension = await engine.probe(db, table, definition, tx)
   const entry = { name, definition: own, relation: table.oid }
   const [made] = await db.query(registerIndex(db.schema, entry), tx)
   const { id, generation, vocabulary } = made as Numbers
   if (live === undefined) await db.query(publishGeneration(db.schema, id, generation), tx)
   await tx.query({ text: `set local lock_timeout = '${LOCK_TIMEOUT}'` })
   const names = indexNames(db.schema, id, generation)
-  const keyType = (table.columns[definition.key] as ColumnType).type
+  const keyType = comparedType(table.columns[definition.key] as ColumnType)
   const { schema } = db
-  const { language } = table
-  const attributes = attributesOf(definition, table.columns)
+  const { language, columns } = table
+  const attributes = engine.capabilities.has('masks') ? attributesOf(definition, columns) : []
   const numbers = { id, generation, vocabulary }
-  const whole = { schema, ...numbers, definition, language, names, keyType, attributes }
-  for (const text of createGeneration(whole)) await tx.query({ text })
+  const part = { schema, ...numbers, definition, language, names, keyType, columns }
+  for (const text of engine.create({ ...part, attributes, extension })) await tx.query({ text })
   return { id, generation, vocabulary }
 }
 
@@ -140,26 +167,50 @@ function checkRights<T extends Pick<GenerationRow, 'filled'>>(
   )
 }
 
+/** Some engines cannot have an index beside another on one table. */
+function refuseSecond(engine: SearchEngine, rows: readonly GenerationRow[]): void {
+  const another = rows.some(
+    ({ generation, definition }) =>
+      generation > 0 && engineOfFingerprint(definition).name === engine.name,
+  )
+  if (!another || engine.capabilities.has('rebuild')) return
+  throw unsupported(engine.name, 'builds no index beside another; call detach(), then attach()')
+}
+
 type Numbers = Pick<GenerationRow, 'id' | 'generation' | 'vocabulary'>
 
 async function fill(
   db: Database,
   { id, generation, vocabulary }: Numbers,
+  { fills, maintains }: SearchEngine,
   onProgress: AttachOptions['onProgress'],
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const names = indexNames(db.schema, id, generation)
   const step = fillSome(names)
+  let batches = 0
   for (;;) {
     signal?.throwIfAborted()
-    const [at] = await db.query(step)
+    const [at] = fills ? await db.query(step) : [{ done: true }]
     // Merged as it grows, so that the space of what was merged is there for what comes.
-    while (await maintainOnce(db, { names, vocabulary }, false)) signal?.throwIfAborted()
-    if (at?.done !== false) return
+    while (maintains && ![undefined, 'busy'].includes(await tidyOnce(db, names, false))) {
+      signal?.throwIfAborted()
+    }
+    const last = at?.done !== false
+    if (++batches % FOLDED_BATCHES === 0 || last) await foldAll(db, vocabulary)
+    if (last) return
     if (onProgress === undefined) continue
     const [progress] = await db.query(readProgress(db.schema, id, generation))
     if (progress === undefined) return
     onProgress({ filled: Number(progress.filled), rows: Number(progress.rows) })
+  }
+}
+
+/** Adds up the words of all that was filled, unless another process is at it. */
+async function foldAll(db: Database, vocabulary: number): Promise<void> {
+  for (;;) {
+    const [fold] = await db.query(foldWords(db.schema, vocabulary, true))
+    if ((fold?.folded ?? 0) === 0) return
   }
 }
 
@@ -173,13 +224,16 @@ async function removeAll(
   for (const row of await generationsOf(db, name)) {
     if (row.generation === 0 || !which(row)) continue
     const { id, generation, vocabulary, relation } = row
+    const names = indexNames(schema, id, generation)
+    const engine = engineOfFingerprint(row.definition)
     await patiently(() =>
       db.transaction(async (tx) => {
         await db.query(lockIndex(db.schema, name), tx)
+        await tx.query({ text: `set local lock_timeout = '${LOCK_TIMEOUT}'` })
+        await tx.query({ text: dropTriggers({ names }) })
         const [found] = await db.query(findRelation(db.schema, relation), tx)
         if (found === undefined) return
-        await tx.query({ text: `set local lock_timeout = '${LOCK_TIMEOUT}'` })
-        await runAll(tx, dropTriggers(db.schema, name, generation, found.name))
+        await runAll(tx, engine.leave(db.schema, name, generation, found.name)).catch(inUse)
       }),
     )
     await patiently(() =>
@@ -188,7 +242,7 @@ async function removeAll(
         await tx.query({ text: `set local lock_timeout = '${LOCK_TIMEOUT}'` })
         // No step of the background is under way then, and none begins.
         await tx.query({ text: `select pg_advisory_xact_lock(${maintenanceLock({ schema, id })})` })
-        await runAll(tx, dropGeneration({ names: indexNames(schema, id, generation) }))
+        await runAll(tx, dropGeneration({ names }))
         await db.query(lockWords(schema, vocabulary), tx)
         await db.query(forgetWords(schema, vocabulary), tx)
         await db.query(unregisterGeneration(schema, id, generation), tx)
@@ -224,7 +278,7 @@ export interface DescribedTable extends TableRow {
 export async function describe(
   db: Database,
   definition: Definition,
-  client?: Queryable,
+  client?: TransactionHandle,
 ): Promise<DescribedTable> {
   const { table, key, language: config } = definition
   const [found] = await db.query(describeTable(db.schema, table, key), client)
@@ -240,6 +294,7 @@ export async function describe(
     ...definition.filters,
     ...definition.sort.map(({ column }) => column),
     ...(definition.tenant === undefined ? [] : [definition.tenant.column]),
+    ...definition.geo.flatMap(({ lat, lon }) => [lat, lon]),
   ]
   const missing = columns.find((column) => !Object.hasOwn(found.columns, column))
   if (missing !== undefined) {
@@ -248,6 +303,7 @@ export async function describe(
       `The table ${tableOf(definition)} has no column '${missing}'. Correct the index's options, or add the column.`,
     )
   }
+  checkPlaces(definition, found.columns)
   if (!found.unique_key) {
     throw searchError(
       'SEARCH_KEY_NOT_UNIQUE',
@@ -282,9 +338,18 @@ function checkTenant(column: string, { columns }: TableRow): void {
   )
 }
 
-/** Whether nobody has taken the table or the triggers from under the generation. */
-export function isWhole(known: GenerationRow, table: TableRow): boolean {
-  return known.relation === table.oid && known.triggers === TRIGGER_EVENTS.length
+/** Whether nobody has taken the table, the triggers or what else the engine has there from under the generation. */
+async function isWhole(
+  db: Database,
+  { id, generation, relation, triggers }: GenerationRow,
+  table: TableRow,
+  definition: Definition,
+  client: Queryable,
+): Promise<boolean> {
+  if (relation !== table.oid || triggers !== TRIGGER_EVENTS.length) return false
+  const names = indexNames(db.schema, id, generation)
+  const part = { schema: db.schema, id, generation, definition, names }
+  return engineOf(definition.engine).isWhole(db, table, part, client)
 }
 
 /** The error of an index that was attached with another definition. */
@@ -292,6 +357,18 @@ export function definitionChanged(name: string): HowdahError<SearchErrorCode> {
   return searchError(
     'SEARCH_DEFINITION_CHANGED',
     `The index '${name}' was attached with another table, key, fields, facets, filters, tenant or language. Call rebuild() to apply the new ones, once, in a deployment step.`,
+  )
+}
+
+const DEPENDED_ON = '2BP01'
+
+function inUse(error: unknown): never {
+  if (sqlState(error) !== DEPENDED_ON) throw error
+  const { message, detail = message } = error as Error & { readonly detail?: string }
+  throw searchError(
+    'SEARCH_COLUMN_IN_USE',
+    `Something was made on the columns of the index, such as a view of all columns of its table: ${detail}. Remove that, then call this again.`,
+    { cause: error },
   )
 }
 

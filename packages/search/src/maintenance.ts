@@ -18,6 +18,19 @@ export interface Maintained {
   readonly names: IndexNames
   /** Number of the vocabulary. */
   readonly vocabulary: number
+  /** Whether there is more to do than to add words up. */
+  readonly maintains: boolean
+}
+
+/** Does one step of the tables, and answers what it was: `busy` where another process is at it. */
+export async function tidyOnce(
+  db: Database,
+  names: IndexNames,
+  thoroughly: boolean,
+): Promise<string | undefined> {
+  const [step] = await db.query(maintainSome(names, thoroughly))
+  if (step?.did === 'dropped') await db.query(vacuumPostings(names))
+  return step?.did ?? undefined
 }
 
 /**
@@ -26,13 +39,12 @@ export interface Maintained {
  */
 export async function maintainOnce(
   db: Database,
-  { names, vocabulary }: Maintained,
+  { names, vocabulary, maintains }: Maintained,
   thoroughly: boolean,
 ): Promise<'busy' | string | undefined> {
-  const [step] = await db.query(maintainSome(names, thoroughly))
-  if (step?.did === 'dropped') await db.query(vacuumPostings(names))
-  if (step?.did === 'busy') return thoroughly ? 'busy' : undefined
-  if (typeof step?.did === 'string') return step.did
+  const did = maintains ? await tidyOnce(db, names, thoroughly) : undefined
+  if (did === 'busy') return thoroughly ? 'busy' : undefined
+  if (did !== undefined) return did
   const [fold] = await db.query(foldWords(db.schema, vocabulary))
   if (fold?.folded === null) return thoroughly ? 'busy' : undefined
   return fold?.folded === 0 ? undefined : 'folded'
@@ -42,11 +54,18 @@ export async function maintainOnce(
 export class Maintenance {
   readonly #db: Database
   readonly #index: (fresh?: boolean) => Promise<Maintained>
+  readonly #prune: (now: boolean) => Promise<void>
   readonly #loop: Loop
 
-  constructor(db: Database, index: (fresh?: boolean) => Promise<Maintained>) {
+  /** `prune` is done where there is nothing else to do, at once or when it is time. */
+  constructor(
+    db: Database,
+    index: (fresh?: boolean) => Promise<Maintained>,
+    prune: (now: boolean) => Promise<void>,
+  ) {
     this.#db = db
     this.#index = index
+    this.#prune = prune
     this.#loop = new Loop({ interval: INTERVAL, run: () => this.#step() })
   }
 
@@ -63,7 +82,7 @@ export class Maintenance {
     const index = await this.#index(true)
     for (;;) {
       const did = await maintainOnce(this.#db, index, true)
-      if (did === undefined) return
+      if (did === undefined) return this.#prune(true)
       if (did === 'busy') await new Promise((resolve) => setTimeout(resolve, BETWEEN_STEPS))
     }
   }
@@ -71,7 +90,9 @@ export class Maintenance {
   async #step(): Promise<number | undefined> {
     try {
       const did = await maintainOnce(this.#db, await this.#index(), false)
-      return did === undefined ? undefined : BETWEEN_STEPS
+      if (did !== undefined) return BETWEEN_STEPS
+      await this.#prune(false)
+      return undefined
     } catch (error) {
       // Detached or rebuilt meanwhile; the next round looks which tables there are.
       if (!GONE.has(sqlState(error) ?? '')) throw error

@@ -36,6 +36,12 @@ const FUNCTIONS = [
   'count',
   'tenant',
   'own',
+  'ask',
+  'judge',
+  'telling',
+  'length',
+  'words',
+  'row',
 ] as const
 
 /** What one generation of an index is made of: each by its qualified, quoted name. */
@@ -70,9 +76,22 @@ export function triggerName(
   generation: number,
   event: (typeof TRIGGER_EVENTS)[number],
 ): string {
-  const digest = createHash('sha256').update(`${schema}\0${index}`).digest('hex').slice(0, 12)
-  return `howdah_search_${digest}_${generation}_${event}`
+  return nameOnTable(schema, index, generation, event)
 }
+
+/** Names what lies on the application's table or beside it: a trigger, a column or an index. */
+export function nameOnTable(
+  schema: string,
+  index: string,
+  generation: number,
+  what: string,
+): string {
+  const digest = createHash('sha256').update(`${schema}\0${index}`).digest('hex').slice(0, 12)
+  return `howdah_search_${digest}_${generation}_${what}`
+}
+
+/** Matches names of columns that indexes have on tables. */
+export const OWN_COLUMN: RegExp = /^howdah_search_[0-9a-f]{12}_\d+_(?:document|length)$/
 
 /** Names of the triggers a generation has on its table. */
 export function triggerNames(schema: string, index: string, generation: number): string[] {
@@ -86,9 +105,11 @@ export function tableOf({ table }: Definition): string {
 
 /** The part of a definition that the stored documents depend on; sorting reads the live rows. */
 export function fingerprint(definition: Definition): string {
-  const { table, key, classes, language, unaccent, tenant } = definition
+  const { table, key, classes, language, unaccent, tenant, engine } = definition
   const attributes = attributeColumns(definition)
-  const more = attributes.length > 0 ? { attributes } : {}
+  const more = engine === 'native' && attributes.length > 0 ? { attributes } : {}
+  // What is left at its default is left out, so that indexes that were made before it could be another are known again.
   const whose = tenant === undefined ? {} : { tenant: tenant.column }
-  return JSON.stringify({ table, key, classes, language, unaccent, ...more, ...whose })
+  const other = engine === 'native' ? {} : { engine }
+  return JSON.stringify({ table, key, classes, language, unaccent, ...more, ...whose, ...other })
 }

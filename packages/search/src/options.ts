@@ -1,6 +1,9 @@
 import { type DatabaseSource, ident, isHowdahError } from '@howdah/core'
+import { ENGINE_NAMES, type EngineName } from './engine/engine-name.js'
 import { searchError } from './errors.js'
 import { CONNECTIVES } from './filter/filter-node.js'
+import { type Place, type PlaceColumns, resolvePlaces } from './geo/places.js'
+import { type QueryLogOptions, type ResolvedLog, resolveLog } from './log/log-options.js'
 import type { TenantColumn } from './tenant/tenant-column.js'
 
 /** A table by schema and name, each taken as it is. */
@@ -35,17 +38,35 @@ export interface SearchIndexOptions {
   readonly filters?: readonly string[] | undefined
   /** Columns that can be sorted by; also the order, one after the other, of results to an empty query. @defaultValue `[]` */
   readonly sort?: readonly SortColumn[] | undefined
+  /** Places of a row by a name, for filters and sorting by distance: `{ place: { lat: 'latitude', lon: 'longitude' } }`. @defaultValue `{}` */
+  readonly geo?: Readonly<Record<string, PlaceColumns>> | undefined
   /** The text search configuration, as `'english'` (of `pg_catalog`) or as an object. @defaultValue `'english'` */
   readonly language?: string | TableName | undefined
   /**
    * The column that says whose a row is, where several customers' rows share the table: each search is then one of a single tenant, and looks at, counts,
-   * scores by and corrects from the rows of that tenant alone. Rows without a value are nobody's.
+   * scores by and corrects from the rows of that tenant alone. Rows without a value are nobody's. With the engine native only.
    *
    * @defaultValue all rows are one whole
    */
   readonly tenant?: string | TenantColumn | undefined
   /** Takes letters with accents for those without, by the extension `unaccent`, which must be installed. @defaultValue `false` */
   readonly unaccent?: boolean | undefined
+  /**
+   * Keeps a log of what is searched for, read by `queries`: as it was typed, or hashed. Texts of queries may be personal.
+   *
+   * @defaultValue none is kept
+   */
+  readonly log?: QueryLogOptions['text'] | QueryLogOptions | undefined
+  /**
+   * What keeps the words: `'native'`, our own tables; `'tsvector'`, columns of the table itself, for small data; `'pg_textsearch'` or
+   * `'pg_search'`, extensions that must be installed. `docs/search-engines.md` says what each can do. `rebuild()` moves an index to another one.
+   *
+   * With `'tsvector'`, `attach()` and `rebuild()` rewrite the table, and nobody can read or write it meanwhile. With the extensions, writes wait
+   * until it is indexed. **`'pg_search'` was written to its documentation and has not been run against the extension.**
+   *
+   * @defaultValue `'native'`
+   */
+  readonly engine?: EngineName | undefined
 }
 
 /** A {@link SortColumn} with its order. */
@@ -65,9 +86,12 @@ export interface Definition {
   /** Everything that can be filtered on, facets included. */
   readonly filters: readonly string[]
   readonly sort: readonly Sorting[]
+  readonly geo: readonly Place[]
   readonly language: { readonly schema: string; readonly name: string }
   readonly unaccent: boolean
   readonly tenant: Required<TenantColumn> | undefined
+  readonly log: ResolvedLog | undefined
+  readonly engine: EngineName
 }
 
 /** The columns that are searched. */
@@ -91,7 +115,11 @@ export function resolveDefinition(name: string, options: SearchIndexOptions): De
   }
   const { table, key, fields, facets = [], filters = [], sort = [] } = options
   const { language = 'english', unaccent = false, tenant } = options
+  const { engine = 'native', geo = {} } = options
   if (typeof unaccent !== 'boolean') throw invalid('unaccent must be true or false.')
+  if (!ENGINE_NAMES.includes(engine)) {
+    throw invalid(`engine must be one of ${ENGINE_NAMES.map((one) => `'${one}'`).join(', ')}.`)
+  }
   const facetColumns = columns(facets, 'facets')
   const filterColumns = [...new Set([...facetColumns, ...columns(filters, 'filters')])]
   const taken = filterColumns.find((one) => CONNECTIVES.includes(one))
@@ -111,9 +139,12 @@ export function resolveDefinition(name: string, options: SearchIndexOptions): De
     facets: facetColumns,
     filters: filterColumns,
     sort: sortings(sort, 'sort'),
+    geo: resolvePlaces(geo, column, filterColumns),
     language: qualified(language, 'language', 'pg_catalog'),
     unaccent,
     tenant: tenant === undefined ? undefined : tenantColumn(tenant),
+    log: resolveLog(options.log),
+    engine,
   })
 }
 

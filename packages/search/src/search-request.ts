@@ -2,11 +2,13 @@ import { searchError } from './errors.js'
 import { type Facet, type FacetRequest, resolveFacets } from './facet/facet-request.js'
 import type { Filter } from './filter/filter.js'
 import { type FilterEntry, FilterReader } from './filter/filter-node.js'
+import { isNearSort, type NearSort, type NearSorting, resolveNearSort } from './geo/near.js'
 import {
   type HighlightOptions,
   type ResolvedHighlight,
   resolveHighlight,
 } from './highlight/highlight-options.js'
+import { type HybridOptions, type ResolvedHybrid, resolveHybrid } from './hybrid/hybrid-options.js'
 import { type Definition, fieldsOf, type SortColumn, type Sorting, sortings } from './options.js'
 import type { QueryMode } from './query/compile-query.js'
 import { MAX_QUERY_CLAUSES } from './query/parse-query.js'
@@ -28,6 +30,8 @@ export interface SearchOptions {
   readonly limit?: number | undefined
   /** Hits to pass over. @defaultValue `0` */
   readonly offset?: number | undefined
+  /** `next` of a page, to find the one after it with the same query, filters and sort. */
+  readonly after?: string | undefined
   /** Whether a row must have all of the query's words, or any of them. @defaultValue `'any'` */
   readonly mode?: QueryMode | undefined
   /**
@@ -38,11 +42,16 @@ export interface SearchOptions {
    */
   readonly minimumMatch?: number | undefined
   /** Order of the hits. @defaultValue by score; to an empty query the order that the index names */
-  readonly sort?: readonly SortColumn[] | undefined
+  readonly sort?: readonly (SortColumn | NearSort)[] | undefined
   /** Whether mistyped words also find what they were probably meant to be. @defaultValue `true` */
   readonly fuzzy?: boolean | undefined
   /** Whether the last word may be only the beginning of one, as while somebody types. @defaultValue `false` */
   readonly prefix?: boolean | undefined
+  /**
+   * Ranks by a vector, too: the ranks by words and by the distance of vectors are added up as reciprocals. Needs pgvector. An empty query, or
+   * one whose words no row has, is ranked by vectors alone. Filters and excluded words hold for both.
+   */
+  readonly hybrid?: HybridOptions | undefined
   /** Shows fields of the hits as HTML with what was found marked. @defaultValue nothing is shown */
   readonly highlight?: HighlightOptions | true | undefined
 }
@@ -58,10 +67,12 @@ export interface SearchRequest {
   readonly filters: readonly FilterEntry[]
   readonly limit: number
   readonly offset: number
-  readonly sort: readonly Sorting[] | undefined
+  readonly after: string | undefined
+  readonly sort: readonly (Sorting | NearSorting)[] | undefined
   readonly fuzzy: boolean
   readonly prefix: boolean
   readonly highlight: ResolvedHighlight | undefined
+  readonly hybrid: ResolvedHybrid | undefined
 }
 
 const MAX_LIMIT = 1000
@@ -84,10 +95,20 @@ export function resolveRequest(
     minimumMatch = 1,
     sort,
   } = options
-  const { fuzzy = true, prefix = false, highlight } = options
+  const { fuzzy = true, prefix = false, highlight, after, hybrid } = options
+  if (after !== undefined && (typeof after !== 'string' || offset !== 0)) {
+    throw invalid('after must be `next` of the page before, and goes without offset.')
+  }
   if (mode !== 'any' && mode !== 'all') throw invalid("mode must be 'any' or 'all'.")
   if (typeof fuzzy !== 'boolean' || typeof prefix !== 'boolean') {
     throw invalid('fuzzy and prefix must be true or false.')
+  }
+  const page = {
+    limit: whole(limit, 'limit', MAX_LIMIT),
+    offset: whole(offset, 'offset', MAX_OFFSET),
+  }
+  if (hybrid !== undefined && sort !== undefined) {
+    throw invalid('hybrid decides the order of the hits; leave out sort.')
   }
   return {
     tenant: resolveTenant(definition, options.tenant, tenantId),
@@ -98,23 +119,34 @@ export function resolveRequest(
       highlight === undefined ? undefined : resolveHighlight(highlight, fieldsOf(definition)),
     minimumMatch: whole(minimumMatch, 'minimumMatch', MAX_QUERY_CLAUSES),
     facets: resolveFacets(facets, definition.facets),
-    filters: new FilterReader(definition.filters).entries(filters),
-    limit: whole(limit, 'limit', MAX_LIMIT),
-    offset: whole(offset, 'offset', MAX_OFFSET),
+    filters: new FilterReader(definition.filters, definition.geo).entries(filters),
+    ...page,
+    after,
+    hybrid: hybrid === undefined ? undefined : resolveHybrid(hybrid, page.limit + page.offset),
     sort: sort === undefined ? undefined : sorted(sort, definition),
   }
 }
 
-function sorted(sort: readonly SortColumn[], definition: Definition): Sorting[] {
-  let asked: Sorting[]
+function sorted(
+  sort: readonly (SortColumn | NearSort)[],
+  definition: Definition,
+): (Sorting | NearSorting)[] {
+  const places = definition.geo.map(({ name }) => name)
+  let asked: (Sorting | NearSorting)[]
   try {
-    asked = sortings(sort, 'sort')
+    asked = Array.isArray(sort)
+      ? sort.flatMap((one): (Sorting | NearSorting)[] =>
+          isNearSort(one) ? [resolveNearSort(one, places)] : sortings([one], 'sort'),
+        )
+      : sortings(sort, 'sort')
   } catch (cause) {
     throw searchError('SEARCH_INVALID_QUERY', (cause as Error).message, { cause })
   }
   const columns = definition.sort.map(({ column }) => column)
+  const nears = asked.flatMap((one) => ('near' in one ? [one.near] : []))
+  if (new Set(nears).size < nears.length) throw invalid('sort may name a place only once.')
   known(
-    asked.map(({ column }) => column),
+    asked.flatMap((one) => ('column' in one ? [one.column] : [])),
     columns,
     'sort',
   )

@@ -1,6 +1,5 @@
-import type { FillProgress } from './attach.js'
 import type { FacetRange } from './facet/facet-request.js'
-import type { Correction } from './query/query-plan.js'
+import type { Understood } from './query/understood.js'
 import type { SearchRequest } from './search-request.js'
 import type { SearchRow } from './sql/searched.js'
 
@@ -8,10 +7,14 @@ import type { SearchRow } from './sql/searched.js'
 export interface SearchHit<Row> {
   /** The row's key, as PostgreSQL writes it as text. */
   readonly key: string
-  /** BM25 score; 0 where the query has no words. */
+  /** BM25 score; 0 where the query has no words. With `hybrid` the sum of the reciprocals of both ranks. */
   readonly score: number
   /** The row as it is now, as PostgreSQL's `to_jsonb` gives it: times are strings, and numbers beyond 2^53 lose digits. */
   readonly row: Row
+  /** With `hybrid`: which place the row has in each ranking, from 1; nothing where it is not among the candidates. */
+  readonly ranks?: { readonly words?: number; readonly vector?: number }
+  /** With a filter or sort by distance: for each place that was asked for how many metres it is away; nothing for one that the row does not have. */
+  readonly distances?: Readonly<Record<string, number>>
   /** With `highlight`: fields as HTML, escaped, with marks around what was found. */
   readonly highlights?: Readonly<Record<string, string>>
 }
@@ -25,29 +28,17 @@ export interface FacetCount extends FacetRange {
 
 /** What a search answers. */
 export interface SearchResult<Row> {
-  /** How many rows match, on all pages together. */
+  /** How many rows match, on all pages together; with `hybrid`, how many are among the candidates of either ranking. */
   readonly total: number
   readonly hits: readonly SearchHit<Row>[]
+  /** The `after` of the next page; undefined on the last one. */
+  readonly next: string | undefined
   /** For each facet that was asked for its values, the most frequent first, at most 100; or its ranges, as they were given. */
   readonly facets: Readonly<Record<string, readonly FacetCount[]>>
-  /** Words that no row has, or hardly one, with the words that were searched besides. */
-  readonly corrections: readonly Correction[]
+  /** What was searched besides what was typed: corrections of it, synonyms, and completions of beginnings. */
+  readonly understood: readonly Understood[]
   /** The query with its corrections put in; undefined where there are none. */
   readonly didYouMean: string | undefined
-}
-
-/** How an index stands. */
-export interface SearchIndexStatus {
-  readonly documents: number
-  /** Those among them that are not in a segment yet, and versions that are no more; searches look at each. */
-  readonly hot: number
-  readonly segments: number
-  /** How far the rows that were there before the index have come; undefined once all are in. */
-  readonly filling: FillProgress | undefined
-  /** Rows of which only the beginning is indexed, and why: the first 100. */
-  readonly partial: readonly { readonly key: string; readonly problem: string }[]
-  /** Writes the index could not follow, so that it needs `rebuild()`: the first 100. */
-  readonly errors: readonly { readonly at: Date; readonly code: string; readonly message: string }[]
 }
 
 /** The answer where there is nothing to tell. */
@@ -60,7 +51,8 @@ export function nothingFound<Row>({ facets }: SearchRequest): SearchResult<Row> 
     total: 0,
     hits: [],
     facets: Object.fromEntries(counts),
-    corrections: [],
+    next: undefined,
+    understood: [],
     didYouMean: undefined,
   }
 }
@@ -73,7 +65,8 @@ export function resultOf<Row>(
   const counted = request.facets.map(({ column, ranges }, at) => {
     const counts = row.facets[at] ?? []
     const ranged = ranges?.map(({ given }, which) => ({ ...given, count: counts[which] }))
-    return [column, ranged ?? counts] as const
+    const valued = () => (counts as FacetCount[]).map(({ value, count }) => ({ value, count }))
+    return [column, ranged ?? valued()] as const
   })
   return {
     total: Number(row.total),

@@ -71,7 +71,7 @@ test('attach() misses no row that is written meanwhile', async () => {
   const index = await attached()
   await Promise.all(writers)
   expect((await index.search('word')).total).toBe(160)
-  expect((await index.status()).documents).toBe(162)
+  expect((await index.stats()).documents).toBe(162)
 })
 
 test('a write is searchable in its own transaction, and for others once it commits', async () => {
@@ -126,7 +126,7 @@ test('copy, upsert, merge and cascading deletes are followed', async () => {
   expect(await keys(index, 'merged')).toEqual(['9'])
   await pool.query('delete from parent')
   expect(await keys(index, 'merged')).toEqual([])
-  expect((await index.status()).errors).toEqual([])
+  expect((await index.stats()).errors).toEqual([])
   await pool.query('drop table parent cascade')
 })
 
@@ -136,28 +136,28 @@ test('a text beyond the limit of a tsvector is indexed in part, and its write go
   await pool.query('insert into note values (5, $1)', [`needle ${huge} end`])
   expect(await keys(index, 'needle')).toEqual(['5'])
   expect(await keys(index, 'end')).toEqual([])
-  expect((await index.status()).partial).toEqual([
+  expect((await index.stats()).partial).toEqual([
     { key: '5', problem: expect.stringContaining('too long for tsvector') },
   ])
   await pool.query(
     `insert into note values (6, repeat('y', 3000000)), (7, null), (8, E'\\x01 \\\\ ''')`,
   )
-  expect((await index.status()).documents).toBe(6)
+  expect((await index.stats()).documents).toBe(6)
 })
 
-test('a write goes through even where the index is broken, and status() says so', async () => {
+test('a write goes through even where the index is broken, and stats() says so', async () => {
   const index = await attached()
   await pool.query('alter table note rename column text to renamed')
   await pool.query(`insert into note values (3, 'third')`)
   await pool.query('truncate note')
-  expect((await index.status()).errors[0]).toMatchObject({ code: '42703' })
+  expect((await index.stats()).errors[0]).toMatchObject({ code: '42703' })
   await pool.query('alter table note rename column renamed to text')
   await pool.query(`insert into note values (3, 'third')`)
   await pool.query(`drop table ${await documents()} cascade`)
   await pool.query(`insert into note values (4, 'fourth')`)
   await index.rebuild()
   expect(await keys(index, 'third fourth')).toEqual(['3', '4'])
-  expect((await index.status()).errors).toEqual([])
+  expect((await index.stats()).errors).toEqual([])
 })
 
 test('maintain() folds the log of statistics, which keeps its sums', async () => {
@@ -173,23 +173,38 @@ test('maintain() folds the log of statistics, which keeps its sums', async () =>
      from ${(await documents()).replace('hot', 'tally')}`,
   )
   expect(rows).toEqual([{ rows: 1, documents: 1902, length: 1900 * 2 + 2 }])
-  expect((await index.status()).errors).toEqual([])
+  expect((await index.stats()).errors).toEqual([])
 })
 
 test('a role without rights on the schema can write the table', async () => {
   const index = await attached()
-  await pool.query('create role writer_only')
+  const admin = database.adminPool()
+  await admin.query('create role writer_only')
   try {
-    await pool.query('grant all on note to writer_only')
-    await Database.from(pool).transaction(async (tx) => {
+    await admin.query('grant all on note to writer_only')
+    await Database.from(admin).transaction(async (tx) => {
       await tx.query('set local role writer_only')
       await tx.query(`insert into note values (3, 'third')`)
     })
     expect(await keys(index, 'third')).toEqual(['3'])
   } finally {
-    await pool.query('drop owned by writer_only')
-    await pool.query('drop role writer_only')
+    await admin.query('drop owned by writer_only')
+    await admin.query('drop role writer_only')
   }
+})
+
+test('attach() makes the index anew after a restore, in which tables have other numbers, and leaves nothing of the old one', async () => {
+  await attached()
+  await pool.query('update howdah.search_generation set relation = 1')
+  await attached()
+  await pool.query(`insert into note values (3, 'third')`)
+  const index = await attached()
+  expect(await keys(index, 'third')).toEqual(['3'])
+  expect(await keys(index, 'first')).toEqual(['1'])
+  const { rows } = await pool.query(
+    `select count(*)::int as n from pg_trigger where tgrelid = 'note'::regclass and not tgisinternal`,
+  )
+  expect(rows).toEqual([{ n: 4 }])
 })
 
 test('attach() refuses other fields under the same name until rebuild()', async () => {

@@ -26,9 +26,10 @@ beforeAll(async () => {
   database = await testDatabase()
   pool = database.pool()
   db = Database.from(pool)
-  await pool.query('create table doc (id int primary key, title text, body text)')
+  await pool.query('create table doc (id int primary key, title text, body text, kind int)')
   await insert(pool, 6000)
-  const options = { table: 'doc', key: 'id', fields: { title: { weight: 2.5 }, body: {} } }
+  const fields = { title: { weight: 2.5 }, body: {} }
+  const options = { table: 'doc', key: 'id', fields, facets: ['kind'] }
   index = new SearchIndex('exact', { ...options, pool, language: 'simple' })
   other = new SearchIndex('exact', { ...options, pool: database.pool(), language: 'simple' })
   await index.attach()
@@ -50,11 +51,16 @@ function text(most: number): string {
   return Array.from({ length }, () => zipfWord(next, VOCABULARY)).join(' ')
 }
 
+/** What is filtered on: every change of a text may change it. */
+function kindOf({ body = '' }: Fields): number {
+  return body.length % 5
+}
+
 async function insert(client: Client, count: number, into = model): Promise<void> {
   const rows = Array.from({ length: count }, () => {
     const fields = { title: text(6), body: text(40) }
     into.set(String(++newest), fields)
-    return { id: newest, ...fields }
+    return { id: newest, ...fields, kind: kindOf(fields) }
   })
   await client.query('insert into doc select * from json_populate_recordset(null::doc, $1)', [
     JSON.stringify(rows),
@@ -69,10 +75,10 @@ async function update(client: Client, share: number, into = model): Promise<void
   const rows = someOf(into, share).map((key) => {
     const fields = { title: into.get(key)?.['title'] ?? '', body: text(40) }
     into.set(key, fields)
-    return { id: Number(key), ...fields }
+    return { id: Number(key), ...fields, kind: kindOf(fields) }
   })
   await client.query(
-    'update doc set body = n.body from json_populate_recordset(null::doc, $1) n where doc.id = n.id',
+    'update doc set body = n.body, kind = n.kind from json_populate_recordset(null::doc, $1) n where doc.id = n.id',
     [JSON.stringify(rows)],
   )
 }
@@ -100,17 +106,23 @@ async function compare(
 ): Promise<void> {
   const { mode = 'any', minimumMatch = 1 } = options
   const need = mode === 'all' ? query.length : Math.min(minimumMatch, query.length)
-  const expected = bruteForce(documents, WEIGHTS, query).filter(({ key }) => {
+  const matching = bruteForce(documents, WEIGHTS, query).filter(({ key }) => {
     const { title = '', body = '' } = documents.get(key) ?? {}
     const has = new Set(`${title} ${body}`.split(' '))
     return query.filter((word) => has.has(word)).length >= need
   })
-  const { total, hits } = await index.search(query.join(' '), {
+  const kinds = (options.filters?.['kind'] ?? [0, 1, 2, 3, 4]) as readonly number[]
+  const kind = (key: string) => kindOf(documents.get(key) as Fields)
+  const expected = matching.filter(({ key }) => kinds.includes(kind(key)))
+  const { total, hits, facets } = await index.search(query.join(' '), {
     limit: LIMIT,
     fuzzy: false,
     ...options,
   })
   expect(total, `total of ${query}`).toBe(expected.length)
+  for (const { value, count } of facets['kind'] ?? []) {
+    expect(count).toBe(matching.filter(({ key }) => kind(key) === value).length)
+  }
   expect(hits.length).toBe(Math.min(LIMIT, expected.length))
   for (const [at, { key, score }] of hits.entries()) {
     const truth = expected[at]
@@ -141,6 +153,10 @@ async function compareSome(
   await compare(documents, frequent, own)
   await compare(documents, frequent, { ...own, mode: 'all' })
   await compare(documents, [...frequent, ...words(2)], own)
+  const filtered = { ...own, filters: { kind: [0, 3] }, facets: ['kind'] }
+  await compare(documents, [...frequent, ...words(2)], filtered)
+  await compare(documents, words(3), filtered)
+  await compare(documents, frequent, { ...filtered, minimumMatch: 2 })
 }
 
 const share = fc.constantFrom(0.002, 0.02, 0.2)
@@ -193,7 +209,7 @@ test('the top k is that of brute force, whatever was written and while another p
     ),
     { numRuns: 3, endOnFailure: true },
   )
-  expect((await index.status()).errors).toEqual([])
+  expect((await index.stats()).errors).toEqual([])
 }, 60_000)
 
 test('a reader stays in its snapshot while others write and segments come and go', async () => {

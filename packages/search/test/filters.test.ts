@@ -122,6 +122,10 @@ async function compare(
   ].join(' ')
   const options = { mode, minimumMatch, filters, facets, limit: LIMIT, fuzzy: false }
   const found = await index.search(query, client === undefined ? options : { ...options, client })
+  // The way that looks at every match, live, says the same.
+  const looked = await index.search(query, { ...options, client, sort: ['n'] })
+  expect(looked.total).toBe(found.total)
+  expect(looked.facets).toEqual(found.facets)
   const matched = [...rows.values()].filter((row) => matches(row, asked))
   const expected = matched.filter((row) => holds(row, filters))
   expect(found.total).toBe(expected.length)
@@ -197,18 +201,18 @@ async function compareSome(
 }
 
 test('hits, scores, totals and counts are those of every row', async () => {
-  await compareSome(model, 60)
+  await compareSome(model, 40)
 }, 60_000)
 
 test('they are for columns that the index has no words of', async () => {
   await fc.assert(
     fc.asyncProperty(ask(COLUMNS), (asked) => compare(model, asked)),
-    { numRuns: 25 },
+    { numRuns: 15 },
   )
 }, 60_000)
 
 test('they stay so through writes, rollbacks and maintenance', async () => {
-  for (const share of [0.01, 0.2, 0.05]) {
+  for (const share of [0.02, 0.2]) {
     await insert(pool, Math.ceil(ROWS * share))
     await change(pool, share)
     await compareSome(model, 8)
@@ -230,5 +234,5 @@ test('they stay so through writes, rollbacks and maintenance', async () => {
     await index.maintain()
     await compareSome(model, 8)
   }
-  expect((await index.status()).errors).toEqual([])
+  expect((await index.stats()).errors).toEqual([])
 }, 120_000)

@@ -157,5 +157,5 @@ test('a long text without spaces is indexed', async () => {
   const index = await attached(['前書き'])
   await pool.query(`insert into note values (2, repeat('東京都大阪府', 50000) || '終点')`)
   expect(await keys(index, '終点')).toEqual(['2'])
-  expect((await index.status()).errors).toEqual([])
+  expect((await index.stats()).errors).toEqual([])
 })

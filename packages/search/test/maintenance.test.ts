@@ -59,13 +59,13 @@ async function sealIn(client: PoolClient): Promise<void> {
 test('hot rows become segments in the background, and segments bigger ones', async () => {
   await index.attach()
   await add(1, 600)
-  await expect.poll(async () => (await index.status()).segments).toBe(1)
+  await expect.poll(async () => (await index.stats()).segments).toBe(1)
   expect((await index.search('word')).total).toBe(600)
   for (let more = 0; more < 8; more++) {
     await add(601 + more * 512, 512)
     await index.maintain()
   }
-  const status = await index.status()
+  const status = await index.stats()
   expect(status).toMatchObject({ documents: 600 + 8 * 512, errors: [] })
   expect(status.segments).toBe(2)
   expect(status.hot).toBeLessThan(512)
@@ -79,7 +79,7 @@ test('segments whose rows are mostly gone are given up, and nothing of them stay
   await pool.query('delete from note where id % 3 <> 0')
   await index.maintain()
   expect(await count('gone')).toBe(0)
-  expect(await count('document')).toBe((await index.status()).documents - (await count('hot')))
+  expect(await count('document')).toBe((await index.stats()).documents - (await count('hot')))
   expect((await index.search('word')).total).toBe(2730)
   await pool.query('delete from note')
   await index.maintain()
@@ -126,7 +126,7 @@ test('writers wait neither for one another nor for a step of maintenance that do
   const { rows } = await pool.query('select count(*)::int as n from note')
   expect((await index.search('word third changed')).total).toBe(rows[0].n)
   expect((await index.search('word')).total).toBe(rows[0].n - 4)
-  expect((await index.status()).errors).toEqual([])
+  expect((await index.stats()).errors).toEqual([])
 })
 
 test('a process that dies in the middle of sealing, merging or filling loses nothing', async () => {
@@ -149,7 +149,7 @@ test('a process that dies in the middle of sealing, merging or filling loses not
   await other.close()
   expect(steps).toBeGreaterThan(0)
   await index.attach()
-  expect((await index.status()).filling).toBeUndefined()
+  expect((await index.stats()).filling).toBeUndefined()
   expect((await index.search('word')).total).toBe(9000)
   await add(9001, 2000)
   for (let kill = 0; kill < 5; kill++) {
@@ -193,7 +193,7 @@ test('rows that are written while the table is filled are indexed as they were l
   )
   expect((await index.search('changed')).total).toBe(rows[0].changed)
   expect((await index.search('word changed')).total).toBe(rows[0].all)
-  expect((await index.status()).documents).toBe(rows[0].all)
+  expect((await index.stats()).documents).toBe(rows[0].all)
 })
 
 test('rebuild() goes on beside the old index, and both follow what is written', async () => {
@@ -232,5 +232,5 @@ test('several indexes live on one table', async () => {
   await second.detach()
   await add(101, 1)
   expect((await index.search('words')).total).toBe(101)
-  expect((await index.status()).errors).toEqual([])
+  expect((await index.stats()).errors).toEqual([])
 })

@@ -64,7 +64,7 @@ test('names with quotes, spaces, dots and dollars work everywhere', async () => 
       count: 1,
     })
     expect((await index.search('', { sort: [column(4)] })).hits).toHaveLength(2)
-    expect((await index.status()).errors).toEqual([])
+    expect((await index.stats()).errors).toEqual([])
     await index.detach()
   }
 })
@@ -115,7 +115,7 @@ test('a key of any type finds its row', async () => {
       expect((await index.search('green')).total, type).toBe(0)
       expect((await index.search('purple')).hits[0]?.row, type).toHaveProperty('text', 'purple')
       await writer.query('delete from keyed')
-      expect((await index.status()).documents, type).toBe(0)
+      expect((await index.stats()).documents, type).toBe(0)
       await index.detach()
       await pool.query('drop table keyed')
     }

@@ -7,6 +7,7 @@ import { SearchRules } from '../src/curation/search-rules.js'
 import type { Language } from '../src/language/language.js'
 import { type Group, type QueryPlan, termQuery } from '../src/query/query-plan.js'
 import { type PlanOptions, QueryPlanner } from '../src/query/query-planner.js'
+import { understood } from '../src/query/understood.js'
 import { foldWords } from '../src/sql/fold-words.js'
 import { noteWords } from '../src/sql/note-words.js'
 
@@ -101,16 +102,20 @@ test('mistyped words are searched as what they were meant to be, and known ones 
     "'televison', 'televis' correction",
     "'muisc', 'music' correction; +'museun'; 'musik', 'music' correction; +title:'studnt', 'student' correction",
   ])
-  expect(found.corrections).toEqual([
-    { typed: 'televison', corrected: ['television'] },
-    { typed: 'Muisc', corrected: ['music'] },
-    { typed: 'musik', corrected: ['music'] },
-    { typed: 'studnt', corrected: ['student'] },
+  const corrected = (typed: string, word: string) => ({
+    typed,
+    searched: [{ word, origin: 'correction' }],
+  })
+  expect(understood(found)).toEqual([
+    corrected('televison', 'television'),
+    corrected('Muisc', 'music'),
+    corrected('musik', 'music'),
+    corrected('studnt', 'student'),
   ])
   expect(found.didYouMean).toBe('television OR music "museun" music title:student')
   const exact = await plan('museum music')
-  expect([exact.corrections, exact.didYouMean]).toEqual([[], undefined])
-  expect((await plan('televison', { fuzzy: false })).corrections).toEqual([])
+  expect([understood(exact), exact.didYouMean]).toEqual([[], undefined])
+  expect(understood(await plan('televison', { fuzzy: false }))).toEqual([])
 })
 
 test('of several words that may be meant, each counts as it is likely', async () => {
@@ -163,6 +168,22 @@ test('synonyms go both ways or one way, and may be phrases', async () => {
   // Both words of the phrase, or one of the others for both.
   expect(await shaped('small screens', { mode: 'all' })).toEqual([
     "+'small', 'tv' synonym, 'televis' synonym; +'screen', 'tv' synonym, 'televis' synonym",
+  ])
+  expect(understood(await plan('small screens OR tv'))).toEqual([
+    {
+      typed: 'small screens',
+      searched: [
+        { word: 'tv', origin: 'synonym' },
+        { word: 'televisions', origin: 'synonym' },
+      ],
+    },
+    {
+      typed: 'tv',
+      searched: [
+        { word: 'televisions', origin: 'synonym' },
+        { word: 'small screen', origin: 'synonym' },
+      ],
+    },
   ])
   expect(await shaped('screen small')).toEqual(["'screen'; 'small'"])
   expect(await shaped('phone')).toEqual(["'phone', 'iphon' synonym, 'android' <1> 'phone' synonym"])

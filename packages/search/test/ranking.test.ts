@@ -84,7 +84,7 @@ test('they still are after inserts, updates, deletes and changed keys', async ()
     documents.delete(String(id))
   }
   await compareMany()
-  expect((await index.status()).documents).toBe(documents.size)
+  expect((await index.stats()).documents).toBe(documents.size)
 })
 
 test('a word is counted up to the 255 times a document keeps of it', async () => {

@@ -66,7 +66,8 @@ const NOTHING = {
   total: 0,
   hits: [],
   facets: { category: [] },
-  corrections: [],
+  next: undefined,
+  understood: [],
   didYouMean: undefined,
 }
 
@@ -130,7 +131,7 @@ test('totals and facets are of the rows that are seen, also where a policy hides
         found.rows[0].n,
       )
       expect(await index.suggest(word.slice(0, 2), { tenant })).toEqual([])
-      expect((await index.search(`${word}qq`, { tenant })).corrections).toEqual([])
+      expect((await index.search(`${word}qq`, { tenant })).understood).toEqual([])
     }
   }
 })
@@ -149,7 +150,7 @@ test('with policies by tenant, who sees all is told by the index, and who does n
     `select count(*)::int as n from note where tenant_id = 'ann' and not draft`,
   )
   expect((await seesSome.search('', { tenant: 'ann' })).total).toBe(seen.rows[0].n)
-  expect((await seesSome.search(asked, { tenant: 'ann' })).corrections).toEqual([])
+  expect((await seesSome.search(asked, { tenant: 'ann' })).understood).toEqual([])
   expect(await seesSome.suggest(word.slice(0, 3), { tenant: 'ann' })).toEqual([])
 })
 

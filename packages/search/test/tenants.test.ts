@@ -113,7 +113,7 @@ test('the top k of each tenant is that of brute force over its rows, through wri
   await compare()
   await index.rebuild()
   await compare()
-  expect((await index.status()).errors).toEqual([])
+  expect((await index.stats()).errors).toEqual([])
 }, 60_000)
 
 test('words and their errors, completions and counts are those of the tenant', async () => {
@@ -126,23 +126,23 @@ test('words and their errors, completions and counts are those of the tenant', a
   const index = open({ facets: ['category'] })
   await index.attach()
   const told = async (tenant: string) => {
-    const { corrections, didYouMean, total } = await index.search('telvision telegrpah telscope', {
+    const { understood, didYouMean, total } = await index.search('telvision telegrpah telscope', {
       tenant,
     })
     const words = (await index.suggest('tel', { tenant })).map(({ word, documents }) => [
       word,
       documents,
     ])
-    return { corrections, didYouMean, total, words }
+    return { understood, didYouMean, total, words }
   }
   expect(await told('ann')).toEqual({
-    corrections: [{ typed: 'telvision', corrected: ['television'] }],
+    understood: [{ typed: 'telvision', searched: [{ word: 'television', origin: 'correction' }] }],
     didYouMean: 'television telegrpah telscope',
     total: 2,
     words: [['television', 2]],
   })
   expect((await told('bob')).words).toEqual([['telegraph', 1]])
-  expect(await told('eve')).toEqual({ corrections: [], didYouMean: undefined, total: 0, words: [] })
+  expect(await told('eve')).toEqual({ understood: [], didYouMean: undefined, total: 0, words: [] })
   await pool.query(`update note set tenant_id = 'bob' where body = 'television set'`)
   await index.maintain()
   expect((await told('ann')).words).toEqual([['television', 1]])
@@ -218,7 +218,7 @@ test('whatever a tenant is called, it finds its rows and no others', async () =>
     expect((await index.search(`number${at + 1}`, { tenant, fuzzy: false })).total).toBe(0)
   }
   await index.maintain()
-  expect((await index.status()).errors).toEqual([])
+  expect((await index.stats()).errors).toEqual([])
   for (const [at, tenant] of HOSTILE.entries()) {
     expect((await index.suggest('num', { tenant })).map(({ word }) => word)).toEqual([
       `number${at}`,

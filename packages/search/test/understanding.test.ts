@@ -41,9 +41,9 @@ test('mistyped words find what was meant, and the result says so', async () => {
     '<mark>Music</mark>',
     '<mark>Television</mark> for free',
   ])
-  expect(result.corrections).toEqual([
-    { typed: 'telvision', corrected: ['television'] },
-    { typed: 'muisc', corrected: ['music'] },
+  expect(result.understood).toEqual([
+    { typed: 'telvision', searched: [{ word: 'television', origin: 'correction' }] },
+    { typed: 'muisc', searched: [{ word: 'music', origin: 'correction' }] },
   ])
   expect(result.didYouMean).toBe('television OR music')
   expect(await keys('telvision', { fuzzy: false })).toEqual([])
@@ -115,7 +115,7 @@ test('the vocabulary follows the table, once what was noted is added up', async 
   expect(await suggested('zo')).toEqual(['zoo'])
   await offers.rebuild()
   expect(await suggested('zo')).toEqual(['zoo'])
-  expect((await offers.status()).errors).toEqual([])
+  expect((await offers.stats()).errors).toEqual([])
 })
 
 test('detach() leaves nothing of the vocabulary and the rules', async () => {

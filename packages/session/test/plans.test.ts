@@ -21,7 +21,7 @@ beforeAll(async () => {
   sessions = new Sessions({ pool, pruneInterval: false, touchEvery: 0, maxPerUser: 10 })
   await sessions.count()
   // What is counted in the background makes all plans anew.
-  await pool.query('alter table howdah.session set (autovacuum_enabled = false)')
+  await database.adminPool().query('alter table howdah.session set (autovacuum_enabled = false)')
   // PostgreSQL plans a prepared statement for its parameters five times, and then once for all.
   for (let round = 0; round < 7; round++) for (const count of [1, CALLS]) await useAll(count)
   await pool.query(

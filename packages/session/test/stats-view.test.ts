@@ -45,7 +45,7 @@ test('session_stats estimates a large table, says so, and counts the names that 
 
 test('session_stats can be read by who may read nothing else', async () => {
   await bench.sessions().create({ secret: 1 })
-  const client = await bench.pool.connect()
+  const client = await bench.database.adminPool().connect()
   try {
     await client.query('begin')
     await client.query(`create role session_watcher; grant usage on schema howdah to session_watcher;

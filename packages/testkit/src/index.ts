@@ -26,6 +26,16 @@ export {
 } from './conformance/key-value.js'
 export type { ConformanceRunner } from './conformance/runner.js'
 export {
+  type SearchDefinitionUnderTest,
+  type SearchFactory,
+  type SearchOptionsUnderTest,
+  type SearchResultUnderTest,
+  type SearchSubject,
+  type SearchTransaction,
+  type SearchUnderTest,
+  searchConformance,
+} from './conformance/search-index.js'
+export {
   type ConformanceSessionStore,
   type SessionStoreFactory,
   sessionStoreConformance,
@@ -44,7 +54,12 @@ export {
   type PgBouncerOptions,
   startPgBouncer,
 } from './pgbouncer.js'
-export type { PostgresMajor, PostgresOptions, PostgresProvider } from './postgres/options.js'
+export type {
+  DatabaseRole,
+  PostgresMajor,
+  PostgresOptions,
+  PostgresProvider,
+} from './postgres/options.js'
 export type { PostgresServer } from './postgres/server.js'
 export { startPostgres } from './postgres/start.js'
 export { type ProxyTarget, startProxy, type TcpProxy } from './proxy.js'

@@ -23,6 +23,9 @@ test.each<[string, unknown]>([
   ['a setting with a line break', { settings: { work_mem: "1'\nfsync = on" } }],
   ['a setting whose name is a statement', { settings: { 'a = 1; b': 1 } }],
   ['a template that is no function', { template: 'create table' }],
+  ['a role without a password', { role: { name: 'app' } }],
+  ['a role without a name', { role: { name: '', password: 'x' } }],
+  ['a role that is null', { role: null }],
 ])('startPostgres() refuses %s', async (_what, options) => {
   await expect(startPostgres(options as PostgresOptions)).rejects.toMatchObject({
     code: 'TESTKIT_INVALID_OPTION',

@@ -8,7 +8,7 @@ import { normalQuery } from './rules.js'
 export interface SynonymRule {
   /** For each word its lexemes. */
   readonly from: readonly (readonly string[])[]
-  readonly to: readonly Term[]
+  readonly to: readonly { readonly text: string; readonly term: Term }[]
 }
 
 /** An index's rules in the form in which queries meet them. */
@@ -44,7 +44,10 @@ export function compileRules(
   const synonyms = new Map<string, SynonymRule[]>()
   for (const { from, to } of pairs(row.synonyms)) {
     const words = steps(from).map(({ lexemes }) => lexemes)
-    const terms = to.flatMap((text) => termOf(steps(text)) ?? [])
+    const terms = to.flatMap((text) => {
+      const term = termOf(steps(text))
+      return term === undefined ? [] : [{ text, term }]
+    })
     if (terms.length === 0) continue
     for (const lexeme of words[0] ?? []) {
       synonyms.set(lexeme, [...(synonyms.get(lexeme) ?? []), { from: words, to: terms }])

@@ -25,7 +25,12 @@ export function addSynonyms(
         return lexemesOf(one).some((lexeme) => lexemes.includes(lexeme))
       })
       if (!fits) continue
-      const found = rule.to.map((term) => ({ term, weight: WEIGHT, origin: 'synonym' as const }))
+      const typed = [...new Set(spanned.map(({ alternatives }) => alternatives[0]?.typed))].join(
+        ' ',
+      )
+      const found = rule.to.map(
+        ({ text, term }): Alternative => ({ term, weight: WEIGHT, origin: 'synonym', typed, text }),
+      )
       for (let n = at; n < at + rule.from.length; n++) added[n]?.push(...found)
     }
   }

@@ -41,7 +41,7 @@ export function resolveFacets(facets: unknown, columns: readonly string[]): Face
 
 function resolve(range: unknown, column: string) {
   if (typeof range !== 'object' || range === null) throw invalid(SHAPE)
-  const reader = new FilterReader([])
+  const reader = new FilterReader([], [])
   const { from, to } = range as FacetRange
   const bounds = {
     ...(from === undefined ? {} : { gte: reader.bound(from, column) }),

@@ -1,4 +1,5 @@
 import { ident } from '@howdah/core'
+import { circleCondition } from '../geo/geo-sql.js'
 import type { ColumnType } from '../sql/describe-table.js'
 import { BOUNDS, type Bound, type FilterNode } from './filter-node.js'
 
@@ -20,6 +21,7 @@ export function filterCondition(
     if (node.nodes.length === 0) return String(node.kind === 'and')
     return `(${node.nodes.map(condition).join(` ${node.kind} `)})`
   }
+  if (node.kind === 'near') return circleCondition(node.circle, types, parameter)
   const name = nameOf(node.column)
   if (node.kind === 'absent') return `${name} is null`
   const { type, element } = types[node.column] as ColumnType

@@ -1,4 +1,6 @@
 import { searchError } from '../errors.js'
+import { type Circle, resolveCircle } from '../geo/near.js'
+import type { Place } from '../geo/places.js'
 
 /** A condition, as every part of the search takes it. Values are text. */
 export type FilterNode =
@@ -8,6 +10,7 @@ export type FilterNode =
   | { readonly kind: 'any'; readonly column: string; readonly values: readonly string[] }
   | { readonly kind: 'absent'; readonly column: string }
   | { readonly kind: 'range'; readonly column: string; readonly bounds: Bounds }
+  | { readonly kind: 'near'; readonly circle: Circle }
 
 /** The bounds of a range by their names: `gt`, `gte`, `lt`, `lte`. */
 export type Bounds = Readonly<Partial<Record<Bound, string>>>
@@ -31,11 +34,13 @@ const MAX_VALUES = 10_000
 /** Reads filters, and counts what they hold. */
 export class FilterReader {
   readonly #columns: readonly string[]
+  readonly #places: readonly Place[]
   #conditions = 0
   #values = 0
 
-  constructor(columns: readonly string[]) {
+  constructor(columns: readonly string[], places: readonly Place[]) {
     this.#columns = columns
+    this.#places = places
   }
 
   /** @throws {@link HowdahError} SEARCH_INVALID_QUERY */
@@ -51,6 +56,11 @@ export class FilterReader {
         if (!Array.isArray(value)) throw invalid(`${name} must be an array of filters.`)
         const nodes = value.map((one) => this.#all(one, depth + 1))
         return [{ column: undefined, node: { kind: name === '$and' ? 'and' : 'or', nodes } }]
+      }
+      const place = this.#places.find((one) => one.name === name)
+      if (place !== undefined) {
+        this.#count()
+        return [{ column: undefined, node: { kind: 'near', circle: resolveCircle(place, value) } }]
       }
       if (!this.#columns.includes(name)) {
         throw invalid(
@@ -72,10 +82,14 @@ export class FilterReader {
     return allOf(this.entries(filter, depth))
   }
 
-  #column(column: string, value: unknown): FilterNode {
+  #count(): void {
     if (++this.#conditions > MAX_CONDITIONS) {
       throw invalid(`filters may have at most ${MAX_CONDITIONS} conditions.`)
     }
+  }
+
+  #column(column: string, value: unknown): FilterNode {
+    this.#count()
     if (!isObject(value)) return this.#oneOf(column, value)
     const nodes: FilterNode[] = []
     const bounds: Partial<Record<Bound, string>> = {}
@@ -119,6 +133,15 @@ export class FilterReader {
       `The filter on '${column}' must be a string without NUL, a number, boolean, Date or null, an array of them, or a condition.`,
     )
   }
+}
+
+/** The circles that conditions name. */
+export function circlesOf(nodes: readonly FilterNode[]): Circle[] {
+  return nodes.flatMap((node) => {
+    if (node.kind === 'near') return [node.circle]
+    if (node.kind === 'not') return circlesOf([node.node])
+    return node.kind === 'and' || node.kind === 'or' ? circlesOf(node.nodes) : []
+  })
 }
 
 /** The condition that all of some hold. */

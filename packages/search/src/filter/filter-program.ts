@@ -28,6 +28,7 @@ export function filterProgram(
     if (known.length === 0) return node.kind === 'or' ? NONE : { not: NONE }
     return node.kind === 'and' ? { and: known } : { or: known }
   }
+  if (node.kind === 'near') return undefined
   const attribute = attributes.find(({ column }) => column === node.column)
   if (attribute === undefined) return undefined
   const { number: column } = attribute

@@ -1,3 +1,5 @@
+import type { NearFilter } from '../geo/near.js'
+
 /** A value that a column can be compared with; dates go as ISO strings. */
 export type FilterValue = string | number | bigint | boolean | Date | null
 
@@ -15,7 +17,7 @@ export interface FilterCondition {
 
 /**
  * Which rows may be found: those for which every entry holds. A column's entry is a value that it must have, several of which it must have one, or a
- * condition; `null` is having no value. An array column must share an element with them.
+ * condition; `null` is having no value. An array column must share an element with them. That of a place is how near to a point a row must be.
  *
  * A condition holds or it does not, also where there is no value: `$not` of it holds then, unlike in SQL.
  *
@@ -38,6 +40,7 @@ export interface Filter {
     | FilterValue
     | readonly FilterValue[]
     | FilterCondition
+    | NearFilter
     | Filter
     | readonly Filter[]
     | undefined

@@ -1,8 +1,11 @@
+import { tellingFunction } from '../similar/telling-function.js'
+import { askFunction } from './ask.js'
 import { countFunction, matchedFunction } from './count.js'
 import { documentFunction } from './documents.js'
 import { fillFunction } from './fill.js'
 import { findFunction } from './find.js'
 import type { Generation } from './generation.js'
+import { judgeFunction } from './judge.js'
 import { maintainFunction } from './maintain.js'
 import { bitsFunction, cutFunction, maskFunction } from './mask.js'
 import { matchFunction, searchFunction } from './match.js'
@@ -22,7 +25,7 @@ export function createGeneration(generation: Generation): string[] {
     maintainFunction(generation),
     fillFunction(generation),
     ...(generation.definition.tenant === undefined
-      ? [weighFunction(generation)]
+      ? [weighFunction(generation), judgeFunction(generation)]
       : [weighTenantFunction(generation), tenantFunction(generation), ownFunction(generation)]),
     bitsFunction(generation),
     maskFunction(generation),
@@ -32,6 +35,8 @@ export function createGeneration(generation: Generation): string[] {
     searchFunction(generation),
     matchedFunction(generation),
     countFunction(generation),
+    askFunction(generation),
+    tellingFunction(generation),
     ...createTriggers(generation),
   ]
 }

@@ -5,6 +5,9 @@ import { rowWords } from './attributes.js'
 import { B, type Generation, K1 } from './generation.js'
 import { tenantOfRow } from './tenant.js'
 
+/** Bytes that the words of a row's values may have together, where they do not fit with its texts. */
+const MAX_WORDS = 500_000
+
 const LETTERS = ['A', 'B', 'C', 'D'] as const
 
 /** Keys, texts, one for each weight, and words of values of the rows of a table or transition table. */
@@ -70,8 +73,8 @@ export function documents(
 }
 
 /**
- * Makes a document of texts and words of values and never fails. Where they do not fit the 1 MB of a `tsvector`, the words of values come first: of them
- * half, and half of these again, until the rest fits, and then of the texts.
+ * Makes a document of texts and words of values and never fails. Where they do not fit the 1 MB of a `tsvector`, the words of values have half of it at
+ * most, of which the first are taken, and the texts what is left.
  */
 export function documentFunction({ schema, definition, language, names }: Generation): string {
   const weights = definition.classes.map(({ weight }) => weight).join(',')
@@ -81,15 +84,12 @@ declare
   made record;
   attributes tsvector;
 begin
-  loop
-    begin
-      attributes := array_to_tsvector(words);
-      exit;
-    exception when others then
-      problem := sqlerrm;
-      words := words[:cardinality(words) / 2];
-    end;
+  -- array_to_tsvector makes what is too long as well, and wrong.
+  while (select sum(octet_length(word)) from unnest(words) word) > ${MAX_WORDS} loop
+    problem := 'the values of facets and filters have more than ${MAX_WORDS} bytes';
+    words := words[:cardinality(words) / 2];
   end loop;
+  attributes := array_to_tsvector(words);
   loop
     select * into made from ${schema}.search_document(${configOf(language)}, '{${weights}}'::float8[],
       left(texts[1], size), left(texts[2], size), left(texts[3], size), left(texts[4], size));

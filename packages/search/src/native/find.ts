@@ -2,8 +2,8 @@ import { ident, literal } from '@howdah/core'
 import { tableOf } from '../names.js'
 import { eachPlane, FINE, type Generation, K1, LEVELS, PLANES } from './generation.js'
 import {
+  LIVING_VARIABLES,
   living,
-  livingVariables,
   postingOf,
   SCORE_VARIABLES,
   score,
@@ -11,6 +11,7 @@ import {
   takenDocuments,
   weighed,
 } from './score.js'
+import { sparseAlone } from './sparse.js'
 
 /** Bits of the sum that planes are added up to: enough for 64 words of the highest level and weight. */
 const SUM_BITS = 16
@@ -26,13 +27,12 @@ const HEAVIEST = 16
  * added. Those with the highest bounds are scored exactly, until the k-th score is above every bound that is left.
  */
 export function findFunction(generation: Generation): string {
-  const { names } = generation
+  const { names, definition } = generation
   const body = `
 declare
-  ${livingVariables(generation)}
+  ${LIVING_VARIABLES}
   ${SCORE_VARIABLES}
-  segments int[]; bases bigint[]; alives varbit[];
-  drift double precision;
+  alives varbit[];
   whole int[];
   step double precision := 0;
   unit_count int := (select max(u) + 1 from unnest(units) u);
@@ -50,20 +50,11 @@ begin
   if documents = 0 or cardinality(terms) = 0 then
     return;
   end if;
-  select array_agg(s.segment order by s.base), array_agg(s.base order by s.base), array_agg(~s.dead order by s.base),
-    coalesce(max(greatest(1, mean / s.built)), 1)
-  into segments, bases, alives, drift
-  from (
-    select o.segment, o.base, o.dead, o.mean as built from ${names.segment} o
-    where o.state = 'ready' and o.newest > cleared
-  ) s;
-  segments := coalesce(segments, '{}');
-  if cut is not null then
-    alives := cut;
-  end if;
+  alives := coalesce(cut, array(select ~s.dead from unnest(deads) with ordinality s(dead, at) order by s.at));
   present := array_fill(null::varbit, array[case when need > 1 then cardinality(segments) * unit_count else 0 end]);
   masks := array_fill(null::varbit, array[cardinality(segments)]);
   sums := array_fill(null::varbit, array[cardinality(segments) * ${SUM_BITS}]);
+  hot_count := 0;
   ${hotPart(generation)}
   if dense then
     ${addPlanes(generation)}
@@ -102,7 +93,7 @@ begin
   end if;
 end`
   return `create function ${names.functions.find}(
-      terms text[], weights double precision[], units int[], need int, k int, cut varbit[], chosen tsquery, whose text default null, own varbit[] default null,
+      terms text[], weights double precision[], units int[], need int, k int, cut varbit[], chosen tsquery${definition.tenant === undefined ? '' : ', whose text, own varbit[]'},
       out keys text[], out scores double precision[], out total bigint
     ) language plpgsql stable as ${literal(body)}`
 }
@@ -117,22 +108,28 @@ export function enough(document: string): string {
 function hotPart(generation: Generation): string {
   const { names, definition, keyType } = generation
   const any = `(select string_agg(query::text, ' | ')::tsquery from unnest(q) query)`
-  return `select array_agg(h.key order by h.score desc, h.key), array_agg(h.score order by h.score desc, h.key),
+  return `if hot_found > 0 then
+    select array_agg(h.key order by h.score desc, h.key), array_agg(h.score order by h.score desc, h.key),
     coalesce(max(h.matching), 0)
   into hot_keys, hot_scores, hot_count
   from (
-    select d.key, ${score(generation, 'd')} as score, count(*) over () as matching
+    select s.key, s.score, s.matching
     from (
-      select ${scored('h')} from ${names.hot} h
-      where h.document @@ ${any} and ${enough('h.document')} and ${living(generation, 'h')}
-        and (chosen is null or h.document @@ chosen)
-      offset 0
-    ) d
+      select d.key, ${score(generation, 'd')} as score, count(*) over () as matching
+      from (
+        select ${scored('h')} from ${names.hot} h
+        where h.document @@ ${any} and ${enough('h.document')} and ${living(generation, 'h')}
+          and (chosen is null or h.document @@ chosen)
+        offset 0
+      ) d
+      order by 2 desc, 1 offset 0
+    ) s
     cross join lateral (
-      select from ${tableOf(definition)} live where live.${ident(definition.key)} = d.key::${keyType} limit 1) live
+      select from ${tableOf(definition)} live where live.${ident(definition.key)} = s.key::${keyType} limit 1) live
     order by 2 desc, 1 limit greatest(k, 1)
   ) h;
-  if cut is null then
+  end if;
+  if cut is null and taken <> '{}' then
     select count(*) into gone_count from ${takenDocuments(generation)}
     where d.document @@ ${any} and ${enough('d.document')};
   end if;`
@@ -303,13 +300,17 @@ function descend(): string {
 }
 
 /** Rows of the words that have arrays, those with the highest bounds, in \`slots_\` and \`bounds\`; and how many rows there are besides the masks. */
-function sparseRows({ names }: Generation): string {
+function sparseRows(generation: Generation): string {
+  const { names } = generation
   const sum = Array.from(
     { length: SUM_BITS },
     (_, bit) =>
       `case when most >= ${1 << bit} then coalesce(get_bit(sums[(l.place - 1) * ${SUM_BITS} + ${bit + 1}], l.at), 0) << ${bit} else 0 end`,
   )
-  return `with listed as materialized (
+  return `if not dense then
+      ${sparseAlone(generation)}
+      else
+      with listed as materialized (
         select s.at::int as place, (u.slot - bases[s.at])::int as at, u.slot,
           sum(t.weight * u.level) * ${(K1 + 1) / (LEVELS * FINE)} * drift as bound,
           bit_or(1::bigint << t.unit) as units
@@ -335,7 +336,8 @@ function sparseRows({ names }: Generation): string {
         coalesce(array_agg(best.slot order by best.bound desc), '{}'),
         array_agg(best.bound order by best.bound desc)
       into sparse_count, slots_, bounds
-      from best;`
+      from best;
+      end if;`
 }
 
 /** Scores the rows, with the hot ones, as they are in the live table under the rights of the caller. */

@@ -1,6 +1,7 @@
 import type { Language } from '../language/language.js'
 import type { IndexNames } from '../names.js'
 import type { Definition } from '../options.js'
+import type { ColumnType } from '../sql/describe-table.js'
 import type { Attribute } from './attributes.js'
 
 /** One generation of an index: what all SQL of the engine is rendered for. */
@@ -13,10 +14,14 @@ export interface Generation {
   readonly definition: Definition
   readonly language: Language
   readonly names: IndexNames
-  /** The key column's type, as statements name it. */
+  /** The key column's type and collation, as casts name them. */
   readonly keyType: string
   /** Columns whose values are words of the documents. */
   readonly attributes: readonly Attribute[]
+  /** Types of the table's columns. */
+  readonly columns: Readonly<Record<string, ColumnType>>
+  /** Quoted name of the schema of the extension that the engine is of. */
+  readonly extension: string | undefined
 }
 
 /** BM25's constants, as Lucene has them. */
@@ -38,7 +43,7 @@ export const LEVELS = 31
 export const FINE = 32
 /** A word that is in every so manieth document of a segment, or more, has planes there. */
 export const DENSE = 24
-/** The same for words of values, which have one plane instead of five, are counted by it, and cut others. */
+/** The same for words of values, which have one plane, without levels. */
 export const DENSE_VALUE = 256
 /** Rows of a small segment that a value must have at least to have a plane there. */
 export const FEW = 16

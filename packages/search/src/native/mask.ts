@@ -117,7 +117,7 @@ function collected({ names }: Generation, postings: string): string {
   return `select array_agg(coalesce(d.plane | l.plane, d.plane, l.plane) order by s.at) into masks
     from unnest(segments, bases, sizes) with ordinality s(segment, base, size, at)
     cross join lateral (
-      select bit_or(coalesce(${all}, p.plane_1))::varbit as plane from (select p.* from ${postings} where p.slots is null) p
+      select bit_or(coalesce(p.held, ${all}))::varbit as plane from (select p.* from ${postings} where p.slots is null) p
     ) d
     cross join lateral (
       select ${names.functions.bits}(array_agg((slot - s.base)::int), s.size) as plane

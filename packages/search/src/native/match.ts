@@ -1,8 +1,8 @@
 import { literal } from '@howdah/core'
 import { eachPlane, type Generation } from './generation.js'
 import {
+  LIVING_VARIABLES,
   living,
-  livingVariables,
   PLANS,
   postingOf,
   SCORE_VARIABLES,
@@ -10,7 +10,7 @@ import {
   scored,
   weighed,
 } from './score.js'
-import { requireTenant, TENANT_MASK, tenantQuery } from './tenant.js'
+import { requireTenant, TENANT_MASK, tenantMasks, tenantQuery } from './tenant.js'
 
 /** Parameters of the functions that are given a query: those of a `NativeQuery`. */
 export const QUERY = `simple boolean, terms text[], weights double precision[], units int[], need int, wanted tsquery, unwanted tsquery,
@@ -18,6 +18,11 @@ export const QUERY = `simple boolean, terms text[], weights double precision[], 
 /** The same as they are passed on. */
 export const NAMES =
   'simple, terms, weights, units, need, wanted, unwanted, counted, stars, stems, seeks'
+
+/** Parameters of `match`; the last ones, which leave what filters allow, are null for an engine without masks. */
+export const MATCH: string = `${QUERY}, cut varbit[], chosen tsquery`
+/** Parameters of `search`; `filter` is null for an engine without masks. */
+export const SEARCH: string = `${QUERY}, filter jsonb, k int`
 
 /**
  * Every document that matches a query, with its score: for what the planes cannot answer, such as phrases, and for counting, filtering
@@ -28,7 +33,7 @@ export function matchFunction(generation: Generation): string {
   const tenants = definition.tenant !== undefined
   const body = `
 declare
-  ${livingVariables(generation)}
+  ${LIVING_VARIABLES}
   ${SCORE_VARIABLES}
   slots_ int[];
   kept_ boolean[];
@@ -38,6 +43,7 @@ begin
     return;
   end if;
   ${requireTenant(generation)}
+  ${tenantMasks(generation)}
   ${weighed(generation)}
   anything := (select string_agg('(' || one::text || ')', ' | ')::tsquery from unnest(array[wanted] || stars) one);
   -- A beginning is as rare as it is among all that has it, so nothing is cut before that is known.
@@ -80,12 +86,17 @@ begin
   select c.key, ${score(generation, 'c')}
     + (select coalesce(sum(star.weight), 0) from star where c.document @@ star.query), c.slot, c.number
   from candidate c
-  where c.kept and c.document @@ wanted and (unwanted is null or not c.document @@ unwanted)
-    and (cardinality(counted) = 0 or need <= (select count(*) from unnest(counted) one where c.document @@ one));
+  where c.kept and ${fits('c')};
 end`
-  return `create function ${names.functions.match}(${QUERY}, cut varbit[], chosen tsquery, whose text default null, own varbit[] default null)
+  return `create function ${names.functions.match}(${MATCH}${tenants ? ', whose text default null, own varbit[] default null' : ''})
     returns table (key text, score double precision, slot bigint, number bigint)
     language plpgsql stable ${PLANS} as ${literal(body)}`
+}
+
+/** Whether a document is one that the query asks for. */
+export function fits(alias: string): string {
+  return `${alias}.document @@ wanted and (unwanted is null or not ${alias}.document @@ unwanted)
+    and (cardinality(counted) = 0 or need <= (select count(*) from unnest(counted) one where ${alias}.document @@ one))`
 }
 
 /** The best k and how many match, by whichever way is exact for the query. */
@@ -111,14 +122,14 @@ begin
   with found as materialized (
     select m.key, m.score from ${names.functions.match}(${NAMES}, cut, chosen${more}) m
   ), best as (
-    select f.key, f.score from found f order by f.score desc, f.key limit k
+    select f.key, f.score from found f order by f.score desc, f.key collate "C" limit k
   )
-  select (select array_agg(b.key order by b.score desc, b.key) from best b),
-    (select array_agg(b.score order by b.score desc, b.key) from best b),
+  select (select array_agg(b.key order by b.score desc, b.key collate "C") from best b),
+    (select array_agg(b.score order by b.score desc, b.key collate "C") from best b),
     (select count(*) from found)
   into keys, scores, total;
 end`
-  return `create function ${names.functions.search}(${QUERY}, filter jsonb, k int, whose text default null,
+  return `create function ${names.functions.search}(${SEARCH}${tenants ? ', whose text default null' : ''},
       out keys text[], out scores double precision[], out total bigint
     ) language plpgsql stable ${PLANS} as ${literal(body)}`
 }

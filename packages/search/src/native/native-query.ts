@@ -1,8 +1,14 @@
 import { groupQuery, type LabelsOf, unwantedQuery, wantedQuery } from '../query/plan-query.js'
-import { type Group, type QueryPlan, type Term, termQuery } from '../query/query-plan.js'
+import {
+  type Alternative,
+  type Group,
+  type QueryPlan,
+  type Term,
+  termQuery,
+} from '../query/query-plan.js'
 
 /** Words that the bit planes are added up for; a query with more is answered from the documents that have any of them. */
-const MAX_WORDS = 64
+export const MAX_WORDS = 64
 
 /** A plan as the functions of a generation take it. `tsquery`s are text, in which lexemes are quoted. */
 export interface NativeQuery {
@@ -12,7 +18,7 @@ export interface NativeQuery {
   readonly terms: readonly string[]
   readonly weights: readonly number[]
   readonly units: readonly number[]
-  /** How many of the units a document needs. */
+  /** How many of the units a document needs; 0 where what is found is to be left out of a list of everything. */
   readonly need: number
   readonly wanted: string | null
   readonly unwanted: string | null
@@ -95,7 +101,7 @@ export function excludedQuery(plan: QueryPlan, labelsOf: LabelsOf): NativeQuery 
     terms: [],
     weights: [],
     units: [],
-    need: 1,
+    need: 0,
     wanted: unwantedQuery(plan, labelsOf) ?? null,
     unwanted: null,
     counted: [],
@@ -104,10 +110,24 @@ export function excludedQuery(plan: QueryPlan, labelsOf: LabelsOf): NativeQuery 
   }
 }
 
-interface RankedWord {
+/** A word to rank by. */
+export interface RankedWord {
   readonly lexeme: string
   readonly unit: number
   readonly weight: number
+  /** What it is searched for; the first, where several have it. */
+  readonly alternative: Alternative
+}
+
+/** The words of a plan in the order of `terms`. */
+export function rankedWords({ branches }: QueryPlan): RankedWord[] {
+  const groups = branches.flat()
+  return wordsOf(groups, numbered(groups))
+}
+
+/** The groups of a plan in the order of `stars`. */
+export function rankedBeginnings({ branches }: QueryPlan): Group[] {
+  return branches.flat().filter(isBeginning)
 }
 
 /** Numbers groups; those that ask for the same have one number. */
@@ -133,10 +153,11 @@ function wordsOf(groups: readonly Group[], unitOf: ReadonlyMap<Group, number>): 
   for (const group of groups) {
     if (isBeginning(group)) continue
     const unit = unitOf.get(group) ?? 0
-    for (const { term, weight } of group.alternatives) {
-      for (const lexeme of lexemesOf(term)) {
+    for (const alternative of group.alternatives) {
+      for (const lexeme of lexemesOf(alternative.term)) {
         const key = `${unit} ${lexeme}`
-        words.set(key, { lexeme, unit, weight: weight + (words.get(key)?.weight ?? 0) })
+        const known = words.get(key) ?? { lexeme, unit, weight: 0, alternative }
+        words.set(key, { ...known, weight: known.weight + alternative.weight })
       }
     }
   }

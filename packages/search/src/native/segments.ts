@@ -15,7 +15,7 @@ import {
 } from './generation.js'
 
 const SLOTS = 'segment, term, n, slots, levels'
-const COLUMNS = `${SLOTS}, ${eachPlane((plane) => `plane_${plane}`)}`
+const COLUMNS = `${SLOTS}, ${eachPlane((plane) => `plane_${plane}`)}, held`
 
 /** The mean length of a document as it is now; of none, 1. */
 export function meanLength({ names }: Pick<Generation, 'names'>, cleared: string): string {
@@ -29,8 +29,15 @@ export function meanLength({ names }: Pick<Generation, 'names'>, cleared: string
  */
 export function segmentFunction(generation: Generation): string {
   const { definition, names } = generation
-  const sparse = `n < case when ${isValueWord('term')} then greatest(slots / ${DENSE_VALUE}, ${FEW}) else slots / ${DENSE} end`
-  const bit = (plane: number) => `(level + ${FINE - 1}) / ${FINE} & ${1 << (plane - 1)}`
+  const few = `case when ${isValueWord('w.term')} then greatest(slots / ${DENSE_VALUE}, ${FEW}) else slots / ${DENSE} end`
+  const bit = (plane: number) => `(u.level + ${FINE - 1}) / ${FINE} & ${1 << (plane - 1)}`
+  const planeOf = (name: string, condition: string) =>
+    `case slots ${[SMALLEST, BULK]
+      .map(
+        (size) => `when ${size} then ${generation.schema}.search_plane_${size}(u.at, 1)
+        filter (where slots = ${size} and ${condition})`,
+      )
+      .join(' ')} end as ${name}`
   const body = `
 declare
   own int;
@@ -39,31 +46,31 @@ begin
   select 'ready', first, slots, max(number), mean, count(*)
   from ${names.document} where slot >= first and slot < first + slots
   returning segment into own;
-  with lexeme as materialized (
-    select (d.slot - first)::int as at, u.term,
-      case when ${isValueWord('u.term')} then 1 else ceil(${LEVELS * FINE} * u.times / (u.times + ${normOf('d.length')})) end::smallint as level
+  -- In the order of the words, in which the index of the postings grows densest.
+  with word as materialized (
+    select u.term, count(*)::int as n, array_agg((d.slot - first)::int) as places,
+      array_agg(case when ${isValueWord('u.term')} then 1 else ceil(${LEVELS * FINE} * u.times / (u.times + ${normOf('d.length')})) end::smallint) as levels
     from ${names.document} d cross join lateral (
       select lexeme as term, ${countOfLexeme(definition)} as times from unnest(d.document)
     ) u
     where d.slot >= first and d.slot < first + slots
-  ), counted as materialized (select term, count(*)::int as n from lexeme group by term)
+    group by u.term
+  ), known as materialized (
+    select w.*, ${isValueWord('w.term')} as value, w.n >= ${few} as dense from word w
+  )
   insert into ${names.posting} (${COLUMNS})
-  select own, term, count(*), array_agg((first + at)::int order by at), array_agg(level order by at),
-    ${eachPlane(() => 'null::varbit')}
-  from lexeme where term in (select term from counted where ${sparse})
-  group by term
-  union all
-  select own, term, count(*), null, null, ${eachPlane(
-    (plane) =>
-      `case ${plane > 1 ? `when ${isValueWord('term')} then null` : ''} ${[SMALLEST, BULK]
-        .map(
-          (size) => `when slots = ${size} then ${generation.schema}.search_plane_${size}(at, 1)
-        filter (where slots = ${size} and ${bit(plane)} <> 0)`,
-        )
-        .join(' ')} end`,
-  )}
-  from lexeme where term in (select term from counted where not ${sparse})
-  group by term;
+  select own, w.term, w.n,
+    case when not w.dense then array(select (first + place)::int from unnest(w.places) place) end,
+    case when not w.dense then w.levels end,
+    ${eachPlane((plane) => `case when w.dense and not w.value then made.plane_${plane} end`)},
+    case when w.dense and w.value then made.held end
+  from known w left join lateral (
+    select ${eachPlane((plane) => planeOf(`plane_${plane}`, `not w.value and ${bit(plane)} <> 0`))},
+      ${planeOf('held', 'w.value')}
+    from unnest(w.places, w.levels) u(at, level)
+    where w.dense
+  ) made on true
+  order by w.term;
 end`
   return `create function ${names.functions.segment}(first bigint, slots int, mean double precision) returns void
     language plpgsql volatile set work_mem = '64MB' as ${literal(body)}`
@@ -87,6 +94,10 @@ export function mergeFunction(generation: Generation): string {
               filter (where (level + ${FINE - 1}) / ${FINE} & ${1 << (plane - 1)} <> 0)
             from unnest(p.slots, p.levels) u(slot, level))`,
     ).join(' ')
+  const joined = (bits: string, plane: number, which: string) =>
+    `${schema}.search_concat(coalesce(${bits},
+      case when p.slots is not null then case length(part.zero) ${converted(plane)} end end,
+      part.zero) order by part.at) filter (where ${which})`
   const body = `
 declare
   target record;
@@ -127,18 +138,17 @@ begin
   select target.segment, w.term, w.n,
     ${schema}.search_concat(p.slots order by array_position(pieces, p.segment)),
     ${schema}.search_concat(p.levels order by array_position(pieces, p.segment)),
-    ${eachPlane(() => 'null::varbit')}
+    ${eachPlane(() => 'null::varbit')}, null::varbit
   from word w join part p on p.term = w.term where not w.dense group by w.term, w.n
   union all
-  select target.segment, w.term, w.n, null, null, ${eachPlane(
-    (plane) => `${schema}.search_concat(coalesce(p.plane_${plane},
-      case when p.slots is not null then case length(part.zero) ${converted(plane)} end end,
-      part.zero) order by part.at)${plane > 1 ? ` filter (where not ${isValueWord('w.term')})` : ''}`,
-  )}
+  select target.segment, w.term, w.n, null, null,
+    ${eachPlane((plane) => joined(`p.plane_${plane}`, plane, `not ${isValueWord('w.term')}`))},
+    ${joined('p.held', 1, isValueWord('w.term'))}
   from word w
   cross join unnest(pieces, starts, blanks) with ordinality part(segment, base, zero, at)
   left join part p on p.segment = part.segment and p.term = w.term
-  where w.dense group by w.term, w.n;
+  where w.dense group by w.term, w.n
+  order by 2;
   if last is not null then
     update ${names.segment} set upto = last where segment = target.segment;
     return;
@@ -159,5 +169,5 @@ begin
   update ${names.segment} set state = 'leaving' where segment = any (target.parts);
 end`
   return `create function ${names.functions.merge}() returns void
-    language plpgsql volatile set enable_seqscan = off set work_mem = '64MB' as ${literal(body)}`
+    language plpgsql volatile set enable_seqscan = off set enable_nestloop = off set work_mem = '64MB' as ${literal(body)}`
 }

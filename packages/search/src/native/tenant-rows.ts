@@ -12,7 +12,7 @@ import {
   score,
   scored,
 } from './score.js'
-import { requireTenant, sumOfLengths, tenantAttribute, tenantQuery } from './tenant.js'
+import { requireTenant, sumOfLengths, tenantAttribute, tenantMasks, tenantQuery } from './tenant.js'
 
 /** Rows that are looked at to see whether somebody sees the tenant's: so many hot ones, and of each of the newest segments so many, from all over it. */
 const HOT_LOOKED_AT = 3
@@ -29,7 +29,7 @@ export function tenantFunction(generation: Generation): string {
   const table = tableOf(definition)
   const part = (bits: string) =>
     `substring(${bits} from part * s.size / ${LOOKED_AT} + 1 for s.size / ${LOOKED_AT})`
-  const alive = `(${part('p.plane_1')} & coalesce(~${part('s.dead')}, ('x' || repeat('f', s.size / ${4 * LOOKED_AT}))::varbit))`
+  const alive = `(${part('p.held')} & coalesce(~${part('s.dead')}, ('x' || repeat('f', s.size / ${4 * LOOKED_AT}))::varbit))`
   const body = `
 declare
   ${livingVariables(generation)}
@@ -97,7 +97,7 @@ begin
     cross join lateral (
       select unnest(p.slots) as slot
       union all
-      select (s.base + one)::int from ${schema}.search_ones(p.plane_1) one
+      select (s.base + one)::int from ${schema}.search_ones(p.held) one
     ) o
     cross join lateral (select * from ${names.document} d where d.slot = o.slot limit 1) d
     where ${living(generation, 'd')}
@@ -146,13 +146,15 @@ export function weighTenantFunction(generation: Generation): string {
   const planes = eachPlane((plane) => `p.plane_${plane}`, ' | ')
   const body = `
 declare
-  ${livingVariables(generation)}
-  total double precision;
-  segments int[]; bases bigint[];
+  total double precision; built double precision;
   tenants tsquery := ${tenantQuery(generation)};
 begin
-  documents := 0;
+  documents := 0; segments := '{}'; drift := 1; idf := '{}'; q := '{}'; dense := false; sparse := false; hot_found := 0;
+  cleared := coalesce((select max(below) from ${names.cleared}), 0);
+  stray := case when exists (select from ${names.missed}) then array(select s.number from ${names.stray} s) end;
+  taken := array(select g.number from ${names.gone} g where g.number > cleared) || stray;
   ${requireTenant(generation)}
+  ${tenantMasks(generation)}
   select sum(t.documents), sum(t.length) into documents, total from ${tally} t where t.tenant = whose and t.at > cleared;
   if stray is not null then
     select documents - count(*), total - coalesce(sum(d.length), 0) into documents, total
@@ -168,16 +170,15 @@ begin
   mean := coalesce(nullif(${sumOfLengths('total')}, 0) / nullif(documents, 0), 1);
   q := array(
     select ${schema}.search_quote(t.term)::tsquery from unnest(terms) with ordinality t(term, at) order by t.at);
-  select array_agg(s.segment order by s.base), array_agg(s.base order by s.base) into segments, bases
+  select coalesce(array_agg(s.segment order by s.base), '{}'), array_agg(s.base order by s.base), min(s.mean) into segments, bases, built
   from ${segment} s where s.state = 'ready' and s.newest > cleared;
+  drift := coalesce(greatest(1, mean / built), 1);
   select array_agg(t.weight * ln(1 + greatest(0, documents - f.found + 0.5) / (f.found + 0.5)) order by t.at),
-    bool_or(f.dense), bool_or(f.sparse)
-  into idf, dense, sparse
+    coalesce(bool_or(f.dense), false), coalesce(bool_or(f.sparse), false), coalesce(sum(f.hot), 0)
+  into idf, dense, sparse, hot_found
     from unnest(terms, weights, q) with ordinality t(term, weight, query, at)
     cross join lateral (
-      select p.dense, p.sparse, (p.n + (
-          select count(*) from ${hot} h where h.document @@ (t.query && tenants) and ${living(generation, 'h')}
-        ))::double precision as found
+      select p.dense, p.sparse, h.n as hot, (p.n + h.n)::double precision as found
       from (
         select coalesce(sum(case when p.slots is null then bit_count((${planes}) & s.mask) else (
             select count(*) from unnest(p.slots) slot where get_bit(s.mask, (slot - s.base)::int) = 1) end), 0) as n,
@@ -186,12 +187,17 @@ begin
           select s.* from unnest(segments, bases, own) s(segment, base, mask) where s.mask is not null offset 0
         ) s ${postingOf(posting)}
       ) p
+      cross join lateral (
+        select count(*) as n from ${hot} h where h.document @@ (t.query && tenants) and ${living(generation, 'h')}
+      ) h
     ) f;
   idf := coalesce(idf, '{}');
 end`
   return `create function ${names.functions.weigh}(
-      terms text[], weights double precision[], whose text, own varbit[],
+      terms text[], weights double precision[], whose text, own varbit[] default null,
       out documents double precision, out mean double precision, out idf double precision[], out q tsquery[],
-      out dense boolean, out sparse boolean
+      out dense boolean, out sparse boolean, out hot_found bigint,
+      out segments int[], out bases bigint[], out drift double precision,
+      out cleared bigint, out stray bigint[], out taken bigint[]
     ) language plpgsql stable as ${literal(body)}`
 }

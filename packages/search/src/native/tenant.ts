@@ -38,6 +38,21 @@ export function tenantQuery({ schema }: Pick<Generation, 'schema'>): string {
 /** The condition of a mask that has the rows of the tenant \`whose\`. */
 export const TENANT_MASK = `jsonb_build_object('words', jsonb_build_array(whose))`
 
+/** Sets the masks of the tenant's living rows where they were not given. */
+export function tenantMasks({ definition, names }: Generation): string {
+  if (definition.tenant === undefined) return ''
+  return `if own is null then
+    own := (select c.masks from ${names.functions.cut}(${TENANT_MASK}) c);
+  end if;`
+}
+
+/** Sets the variables of a score, as `weighed` does, of the tenant \`whose\`, whose living rows are \`own\`. */
+export function weighedTenant({ names }: Pick<Generation, 'names'>): string {
+  return `select w.cleared, w.stray, w.taken, w.segments, w.bases, '{}', w.drift, w.documents, w.mean, w.idf, w.q, w.dense, w.sparse, w.hot_found
+    into cleared, stray, taken, segments, bases, deads, drift, documents, mean, idf, q, dense, sparse, hot_found
+    from ${names.functions.weigh}(terms, weights, whose, own) w;`
+}
+
 /** A sum of lengths, always the same for the same documents. */
 export function sumOfLengths(sum: string): string {
   return `round((${sum})::numeric, ${DECIMALS})::double precision`

@@ -14,24 +14,16 @@ export function createTriggers(generation: Generation): string[] {
   ]
 }
 
-/** Statements that remove the triggers of a generation from a table, for one transaction. */
-export function dropTriggers(
-  schema: string,
-  index: string,
-  generation: number,
-  table: string,
-): string[] {
-  return [
-    // Taken at once: two transactions that both go from a weaker lock to this one would wait for each other.
-    `lock table ${table} in access exclusive mode`,
-    ...TRIGGER_EVENTS.map(
-      (event) =>
-        `drop trigger if exists ${ident(triggerName(schema, index, generation, event))} on ${table}`,
-    ),
-  ]
+/**
+ * Removes the triggers of a generation, with their function. Whoever was only granted TRIGGER on the table may not drop them otherwise; and wherever they are
+ * now they are found: after a restore the table has another number than the registry knows. It takes the table's strongest lock.
+ */
+export function dropTriggers({ names }: Pick<Generation, 'names'>): string {
+  return `drop function if exists ${names.functions.changed}() cascade`
 }
 
-function createTrigger(
+/** Statement that makes one of the triggers, for the function `changed`. */
+export function createTrigger(
   { schema, generation, definition, names }: Generation,
   event: (typeof TRIGGER_EVENTS)[number],
 ): string {

@@ -2,7 +2,7 @@ import type { CompiledRules } from '../curation/compiled-rules.js'
 import { addSynonyms, distinct } from '../curation/synonyms.js'
 import type { AnalysisRow } from '../sql/analyze-texts.js'
 import type { CorrectedWord } from '../vocabulary/corrections.js'
-import type { Alternative, ExcludedTerm, Group } from './query-plan.js'
+import type { Alternative, ExcludedTerm, Group, Term } from './query-plan.js'
 import type { Clause, QueryTree } from './query-tree.js'
 import { stepsOf, termOf } from './steps.js'
 
@@ -42,10 +42,11 @@ export function compileExcluded(tree: QueryTree, { analyses }: Findings): Exclud
   return tree.excluded.flatMap(({ kind, text, field }) => {
     const analysis = analyses.get(text) ?? NOTHING
     if (kind === 'prefix') {
-      return [{ term: { kind: 'prefix', lexeme: beginningOf(text, analysis) } as const, field }]
+      const term = { kind: 'prefix', lexeme: beginningOf(text, analysis) } as const
+      return [{ term, field, typed: text }]
     }
     const term = termOf(stepsOf(analysis))
-    return term === undefined ? [] : [{ term, field }]
+    return term === undefined ? [] : [{ term, field, typed: text }]
   })
 }
 
@@ -88,23 +89,21 @@ function compileClause(clause: Clause, mode: QueryMode, findings: Findings): Com
   if (kind === 'phrase') {
     const term = termOf(steps)
     if (term === undefined) return []
-    const alternatives: Alternative[] = [{ term, weight: 1, origin: 'typed' }]
+    const alternatives = [typedAs(term, text)]
     return [{ group: { required, field, alternatives }, plain: false }]
   }
   const words = kind === 'prefix' ? steps.slice(0, -1) : steps
   const compiled = words.map(({ lexemes }): Compiled => {
     // Documents that have the parts of a compound without its hyphen have all that was asked for.
     const compound = steps.length > 1 && lexemes.some((lexeme) => lexeme.includes('-'))
-    const alternatives = lexemes.map(
-      (lexeme): Alternative => ({ term: { kind: 'word', lexeme }, weight: 1, origin: 'typed' }),
-    )
+    const alternatives = lexemes.map((lexeme) => typedAs({ kind: 'word', lexeme }, text))
     return { group: { required: required && !compound, field, alternatives }, plain: true }
   })
   const completions = findings.completions.get(text)
   if (kind === 'prefix') {
     const lexeme = beginningOf(text, analysis)
-    const typed: Alternative = { term: { kind: 'prefix', lexeme }, weight: 1, origin: 'typed' }
-    const found = wordsAs('completion', completions ?? [], () => 1, findings)
+    const typed = typedAs({ kind: 'prefix', lexeme }, text)
+    const found = wordsAs('completion', text, completions ?? [], () => 1, findings)
     const alternatives = distinct([typed, ...found])
     return [...compiled, { group: { required, field, alternatives }, plain: false }]
   }
@@ -114,9 +113,10 @@ function compileClause(clause: Clause, mode: QueryMode, findings: Findings): Com
   const weightOf = (at: number) => near[at]?.weight ?? 1
   const alternatives = [
     ...only.group.alternatives,
-    ...wordsAs('completion', completions ?? [], () => 0.9, findings),
+    ...wordsAs('completion', text, completions ?? [], () => 0.9, findings),
     ...wordsAs(
       'correction',
+      text,
       near.map(({ word }) => word),
       weightOf,
       findings,
@@ -125,15 +125,20 @@ function compileClause(clause: Clause, mode: QueryMode, findings: Findings): Com
   return [{ ...only, group: { ...only.group, alternatives: distinct(alternatives) } }]
 }
 
+function typedAs(term: Term, text: string): Alternative {
+  return { term, weight: 1, origin: 'typed', typed: text, text }
+}
+
 function wordsAs(
   origin: Alternative['origin'],
+  typed: string,
   words: readonly string[],
   weightOf: (at: number) => number,
   { analyses }: Findings,
 ): Alternative[] {
-  return words.flatMap((word, at) => {
-    const term = termOf(stepsOf(analyses.get(word) ?? NOTHING))
-    return term === undefined ? [] : [{ term, weight: weightOf(at), origin }]
+  return words.flatMap((text, at) => {
+    const term = termOf(stepsOf(analyses.get(text) ?? NOTHING))
+    return term === undefined ? [] : [{ term, weight: weightOf(at), origin, typed, text }]
   })
 }
 

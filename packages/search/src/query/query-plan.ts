@@ -13,7 +13,6 @@ export interface QueryPlan {
   readonly hidden: readonly string[]
   /** Whether nothing was asked for, so that everything is listed; a query of stop words alone asks for something, and finds nothing. */
   readonly blank: boolean
-  readonly corrections: readonly Correction[]
   /** The query with its corrections put in; undefined where there are none. */
   readonly didYouMean: string | undefined
 }
@@ -36,6 +35,10 @@ export interface Alternative {
   /** What its score is multiplied by, over 0 and at most 1. */
   readonly weight: number
   readonly origin: Origin
+  /** What was typed that it stands for. */
+  readonly typed: string
+  /** What is searched, as people write it. */
+  readonly text: string
 }
 
 /** What a document has or has not. */
@@ -56,12 +59,7 @@ export interface Step {
 export interface ExcludedTerm {
   readonly term: Term
   readonly field: string | undefined
-}
-
-/** A word that no document has, or hardly one, with the words that are searched in its place. */
-export interface Correction {
   readonly typed: string
-  readonly corrected: readonly string[]
 }
 
 /** A term as text of a `tsquery`; `labels` are weights of a field, such as `'AB'`. */

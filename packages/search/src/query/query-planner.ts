@@ -10,7 +10,9 @@ import { Lexemes } from '../language/lexemes.js'
 import type { AnalysisRow } from '../sql/analyze-texts.js'
 import { type LookUpRow, lookUp, type WordLookUp } from '../sql/look-up.js'
 import { readRules } from '../sql/read-rules.js'
-import { type CorrectedWord, corrections, maxDistance } from '../vocabulary/corrections.js'
+import { readVersion } from '../sql/read-version.js'
+import { type CorrectedWord, corrections, MANY, maxDistance } from '../vocabulary/corrections.js'
+import { KnownWords } from '../vocabulary/known-words.js'
 import {
   beginningOf,
   compileBranches,
@@ -19,11 +21,11 @@ import {
   type QueryMode,
 } from './compile-query.js'
 import { parseQuery } from './parse-query.js'
-import type { Correction, QueryPlan } from './query-plan.js'
+import type { QueryPlan } from './query-plan.js'
 import type { Clause, QueryTree } from './query-tree.js'
 
 /** Words that stand for a beginning: the most frequent ones. */
-const COMPLETIONS = 30
+export const COMPLETIONS = 30
 /** Words of a query that are looked up in the vocabulary: a hostile one would have hundreds that cost most. */
 const LOOKED_UP = 128
 
@@ -58,6 +60,7 @@ export class QueryPlanner {
   readonly #index: PlannedIndex
   /** What PostgreSQL makes of texts; shared with who highlights. */
   readonly lexemes: Lexemes
+  readonly #words = new KnownWords()
   #rules: CompiledRules = NO_RULES
 
   constructor(db: Database, index: PlannedIndex) {
@@ -86,12 +89,16 @@ export class QueryPlanner {
       pinned: rules.pinned(tree.text),
       hidden: rules.hidden(tree.text),
       blank: tree.branches.length === 0,
-      ...understood(tree, all),
+      didYouMean: meant(tree, all),
     }
   }
 
   async #lookUp(asked: Asked, { tenant, client }: PlanOptions): Promise<LookUpRow> {
     const { id: rules, vocabulary: index } = this.#index
+    if (asked.beginnings.size === 0 && this.#words.all(tenant, asked.words.values())) {
+      const [row] = await this.#db.query(readVersion(this.#db.schema, rules), client)
+      return { version: row?.version ?? null, words: [], completions: [] }
+    }
     const statement = lookUp(this.#db.schema, {
       index,
       rules,
@@ -100,8 +107,12 @@ export class QueryPlanner {
       beginnings: [...asked.beginnings.values()],
       limit: COMPLETIONS,
     })
-    const [row] = await this.#db.query(statement, client)
-    return row as LookUpRow
+    const [found] = await this.#db.query(statement, client)
+    const row = found as LookUpRow
+    for (const [at, { word }] of [...asked.words.values()].entries()) {
+      if ((row.words[at]?.documents ?? 0) >= MANY) this.#words.add(tenant, word)
+    }
+    return row
   }
 
   async #rulesOf(
@@ -176,28 +187,22 @@ function findings(asked: Asked, row: LookUpRow): Omit<Findings, 'analyses'> {
   return { completions, corrections: corrected }
 }
 
-function understood(
+/** The query with its corrections put in. */
+function meant(
   { text, branches }: QueryTree,
   { corrections: found }: Findings,
-): { corrections: Correction[]; didYouMean: string | undefined } {
+): string | undefined {
   const mistyped = branches
     .flat()
     .filter((clause) => clause.kind === 'word' && found.has(clause.text))
-  if (mistyped.length === 0) return { corrections: [], didYouMean: undefined }
-  const all = [...new Set(mistyped.map((clause) => clause.text))]
-  let meant = ''
+  if (mistyped.length === 0) return undefined
+  let corrected = ''
   let from = 0
   for (const clause of mistyped) {
-    meant += text.slice(from, clause.at) + (found.get(clause.text)?.[0]?.word ?? clause.text)
+    corrected += text.slice(from, clause.at) + (found.get(clause.text)?.[0]?.word ?? clause.text)
     from = clause.at + clause.text.length
   }
-  return {
-    corrections: all.map((typed) => ({
-      typed,
-      corrected: found.get(typed)?.map(({ word }) => word) ?? [],
-    })),
-    didYouMean: (meant + text.slice(from)).trim(),
-  }
+  return (corrected + text.slice(from)).trim()
 }
 
 function textsOf(clauses: readonly Clause[]): string[] {

@@ -10,6 +10,15 @@ export interface ColumnType {
    * neither floating point, which has two zeros, nor a type that the application made.
    */
   readonly kind: string | null
+  /** Its collation, where the type has one: an index on the column serves no other. */
+  readonly collation: string | null
+}
+
+/**
+ * The type, as a cast names it, of values that are compared with a column: keys are stored in another collation, and an index serves only its own.
+ */
+export function comparedType({ type, collation }: ColumnType): string {
+  return collation === null ? type : `${type} collate ${collation}`
 }
 
 /** The application's table as the catalogue knows it. */
@@ -42,13 +51,15 @@ export const describeTable: (
             when coalesce(e.typtype, t.typtype) = 'e' then 'enum'
             when coalesce(en.nspname, tn.nspname) = 'pg_catalog' and coalesce(e.typname, t.typname)::text = any (
               '{bool,int2,int4,int8,numeric,text,varchar,bpchar,uuid,date,timestamp,timestamptz}'::text[])
-              and coalesce(l.collisdeterministic, true) then coalesce(e.typname, t.typname) end)), '{}')
+              and coalesce(co.collisdeterministic, true) then coalesce(e.typname, t.typname) end,
+          'collation', quote_ident(cn.nspname) || '.' || quote_ident(co.collname))), '{}')
         from pg_catalog.pg_attribute a
         join pg_catalog.pg_type t on t.oid = a.atttypid
         join pg_catalog.pg_namespace tn on tn.oid = t.typnamespace
         left join pg_catalog.pg_type e on e.oid = t.typelem and t.typcategory = 'A'
         left join pg_catalog.pg_namespace en on en.oid = e.typnamespace
-        left join pg_catalog.pg_collation l on l.oid = a.attcollation
+        left join pg_catalog.pg_collation co on co.oid = a.attcollation
+        left join pg_catalog.pg_namespace cn on cn.oid = co.collnamespace
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
       ) as columns,
       exists (

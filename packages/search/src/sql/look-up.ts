@@ -36,20 +36,9 @@ export interface LookUp {
 export const lookUp: (schema: string, asked: LookUp) => Statement<LookUpRow> = defineStatement(
   'search.look-up',
   (s) => /* sql */ `
-    with known as materialized (
-      select coalesce((
-        select v.id from ${s}.search_vocabulary v
-        where v.index_id = $1::int and v.tenant = $2::text collate "C"), 0) as id
-    )
     select
-      (select r.version::text from ${s}.search_rules r where r.index_id = $7::int) as version,
-      (select coalesce(json_agg(json_build_object('documents', f.documents, 'near', f.near) order by w.n), '[]')
-       from known, unnest($3::text[], $4::int[]) with ordinality as w(word, distance, n)
-       cross join lateral ${s}.search_near(known.id, w.word, w.distance) f) as words,
-      (select coalesce(json_agg((
-         select coalesce(json_agg(json_build_array(c.word, c.documents)), '[]')
-         from ${s}.search_completions(known.id, b.beginning, $6::int) c) order by b.n), '[]')
-       from known, unnest($5::text[]) with ordinality as b(beginning, n)) as completions`,
+      (select r.version::text from ${s}.search_rules r where r.index_id = $7::int) as version, l.words, l.completions
+    from ${s}.search_look_up($1::int, $2::text, $3::text[], $4::int[], $5::text[], $6::int) l`,
   ({ index, rules = null, tenant, words, beginnings, limit }) => [
     index,
     tenant,

@@ -13,7 +13,7 @@ import type { Database, TransactionHandle } from '@howdah/core'
 import { searchError } from '../errors.js'
 import type { IndexNames } from '../names.js'
 import type { Definition } from '../options.js'
-import { readTenant } from '../sql/read-tenant.js'
+import { readTenant, type TenantRow } from '../sql/read-tenant.js'
 
 /** A value of the column of tenants. */
 export type TenantValue = string | number | bigint
@@ -26,6 +26,8 @@ export interface TenantScope {
   readonly word: string
   /** Whether it has so few rows that a search begins with them. */
   readonly few: boolean
+  /** Whether nothing may be told, or there is nothing to tell. */
+  readonly nothing: boolean
   /** Whether policies decide about each row, so that what is told must be of rows that the caller sees. */
   readonly secured: boolean
 }
@@ -63,21 +65,21 @@ export function resolveTenant(
   return value
 }
 
-/** Answers undefined where nothing may be told, or there is nothing to tell. */
+/** Reads what a search of a tenant must know first. */
 export async function readScope(
   db: Database,
   names: IndexNames,
   { tenant }: Definition,
   value: string,
   client: TransactionHandle | undefined,
-): Promise<TenantScope | undefined> {
+): Promise<TenantScope> {
   const byTenant = tenant?.policies === 'tenant'
   const [row] = await db.query(readTenant(names, value, byTenant), client)
-  if (row === undefined || Number(row.documents) <= 0) return undefined
-  const { word, documents, secured, looked, seen } = row
-  if (secured && byTenant && looked > 0 && seen === 0) return undefined
+  const { word, documents, secured, looked, seen } = row as TenantRow
+  const unseen = secured && byTenant && looked > 0 && seen === 0
+  const nothing = Number(documents) <= 0 || unseen
   const whole = !secured || (byTenant && looked > 0 && seen === looked)
-  return { value, word, few: Number(documents) <= FEW_ROWS, secured: !whole }
+  return { value, word, few: Number(documents) <= FEW_ROWS, nothing, secured: nothing || !whole }
 }
 
 function textOf(value: unknown): string | undefined {

@@ -6,6 +6,8 @@ const ONE_ERROR_FROM = 4
 const TWO_ERRORS_FROM = 8
 /** Words that one mistyped word is searched as. */
 const MAX_CORRECTIONS = 3
+/** A word in so many documents is none, and words near it are not looked for. */
+export const MANY = 4
 /** How much more frequent a word must be than one that documents do have, for that to be an error. */
 const FAR_MORE = 30
 

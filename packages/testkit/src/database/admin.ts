@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { testkitError } from '../errors.js'
+import type { DatabaseRole } from '../postgres/options.js'
 
 /** Runs `work` on one connection of its own. */
 export async function withClient<T>(
@@ -23,6 +24,19 @@ export function withDatabase(url: string, name: string): string {
   // `pg` reads the path with decodeURI(), which leaves escaped delimiters as they are; so none may be escaped.
   changed.pathname = `/${encodeURI(name)}`
   return changed.href
+}
+
+/** The connection string with another role in it. */
+export function withRole(url: string, { name, password }: DatabaseRole): string {
+  const changed = new URL(url)
+  changed.username = encodeURIComponent(name)
+  changed.password = encodeURIComponent(password)
+  return changed.href
+}
+
+/** Quotes the name of a role. */
+export function quoteRole(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
 }
 
 /** Checks and quotes the name of a database. */

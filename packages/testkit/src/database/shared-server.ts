@@ -1,3 +1,5 @@
+import type { DatabaseRole } from '../postgres/options.js'
+
 /** The environment variable through which a run's server reaches every test process. */
 export const SERVER_VARIABLE = 'HOWDAH_TESTKIT_SERVER'
 
@@ -5,6 +7,7 @@ export const SERVER_VARIABLE = 'HOWDAH_TESTKIT_SERVER'
 export interface SharedServer {
   readonly url: string
   readonly template?: string | undefined
+  readonly role?: DatabaseRole | undefined
   readonly major: number
 }
 

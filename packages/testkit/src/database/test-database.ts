@@ -22,34 +22,43 @@ const LEAK_GRACE_MS = 2_000
 export class TestDatabase {
   /** Its connection string. */
   readonly url: string
+  /** Its connection string for the server's own role, which may do everything: the same as `url` unless the server has a `role`. */
+  readonly adminUrl: string
   /** Its name on the server. */
   readonly name: string
-  readonly #adminUrl: string
+  readonly #serverUrl: string
   readonly #onGone: () => Promise<void>
   readonly #pools = new Set<pg.Pool>()
   #gone: Promise<void> | undefined
 
   /** Made by `createDatabase()` and `testDatabase()`. @internal */
-  constructor(init: { url: string; name: string; adminUrl: string; onGone: () => Promise<void> }) {
+  constructor(init: {
+    url: string
+    adminUrl: string
+    name: string
+    serverUrl: string
+    onGone: () => Promise<void>
+  }) {
     this.url = init.url
     this.name = init.name
-    this.#adminUrl = init.adminUrl
+    this.adminUrl = init.adminUrl
+    this.#serverUrl = init.serverUrl
     this.#onGone = init.onGone
   }
 
   /** Makes a pool on this database that {@link TestDatabase.close} ends. Lost connections do not crash the process. */
   pool(options: pg.PoolConfig = {}): pg.Pool {
-    const pool = new pg.Pool({ ...options, connectionString: this.url })
-    pool.on('error', () => {})
-    // A client that is checked out reports to its borrower, who learns of the loss from the next query anyway.
-    pool.on('connect', (client) => client.on('error', () => {}))
-    this.#pools.add(pool)
-    return pool
+    return this.#open(this.url, options)
+  }
+
+  /** The same as {@link TestDatabase.pool} for {@link TestDatabase.adminUrl}: for what the role of an application may not do. */
+  adminPool(options: pg.PoolConfig = {}): pg.Pool {
+    return this.#open(this.adminUrl, options)
   }
 
   /** Lists the sessions other than our own that are connected to this database now. */
   async sessions(): Promise<Session[]> {
-    return await withClient(this.#adminUrl, (client) => sessionsOf(client, this.name))
+    return await withClient(this.#serverUrl, (client) => sessionsOf(client, this.name))
   }
 
   /**
@@ -81,9 +90,18 @@ export class TestDatabase {
     await this.close()
   }
 
+  #open(connectionString: string, options: pg.PoolConfig): pg.Pool {
+    const pool = new pg.Pool({ ...options, connectionString })
+    pool.on('error', () => {})
+    // A client that is checked out reports to its borrower, who learns of the loss from the next query anyway.
+    pool.on('connect', (client) => client.on('error', () => {}))
+    this.#pools.add(pool)
+    return pool
+  }
+
   async #drop(): Promise<void> {
     try {
-      await withClient(this.#adminUrl, (client) =>
+      await withClient(this.#serverUrl, (client) =>
         client.query(`drop database if exists ${quoteName(this.name)} with (force)`),
       )
     } finally {
@@ -109,7 +127,7 @@ export class TestDatabase {
   }
 
   async #leakedSessions(graceMs: number): Promise<string[]> {
-    return await withClient(this.#adminUrl, async (client) => {
+    return await withClient(this.#serverUrl, async (client) => {
       const deadline = performance.now() + graceMs
       for (;;) {
         const sessions = await sessionsOf(client, this.name)

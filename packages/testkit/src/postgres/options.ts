@@ -32,6 +32,17 @@ export interface PostgresOptions {
   readonly port?: number | undefined
   /** Prepares the template that every database is cloned from; called once, with its connection string. */
   readonly template?: ((url: string) => Promise<void>) | undefined
+  /**
+   * Owns every database, and is who its connection string and pools connect as, so that tests run with the rights an application has. The
+   * template may make it; {@link TestDatabase.adminUrl} stays that of the server's own role. @defaultValue the server's own role
+   */
+  readonly role?: DatabaseRole | undefined
+}
+
+/** A role that may log in. */
+export interface DatabaseRole {
+  readonly name: string
+  readonly password: string
 }
 
 /** {@link PostgresOptions} after validation, with the defaults filled in. */
@@ -52,6 +63,7 @@ const KNOWN: readonly string[] = [
   'dataDir',
   'port',
   'template',
+  'role',
 ]
 
 /** Validates the options of {@link startPostgres}. */
@@ -72,6 +84,7 @@ export function resolvePostgresOptions(options: PostgresOptions): ResolvedPostgr
   if (template !== undefined && typeof template !== 'function') {
     throw invalid('template must be a function that takes a connection string')
   }
+  assertRole(options.role)
   if (dataDir !== undefined && (typeof dataDir !== 'string' || dataDir === '')) {
     throw invalid('dataDir must be the path of a folder')
   }
@@ -106,6 +119,14 @@ function resolveSettings(
     resolved[name] = typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value)
   }
   return Object.freeze(resolved)
+}
+
+function assertRole(role: DatabaseRole | undefined): void {
+  if (role === undefined) return
+  const { name, password } = role ?? {}
+  if (typeof name !== 'string' || name === '' || typeof password !== 'string') {
+    throw invalid('role must have a name and a password')
+  }
 }
 
 /** Refuses what is not a connection string of PostgreSQL. */

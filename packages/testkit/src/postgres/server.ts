@@ -2,13 +2,16 @@ import { randomBytes } from 'node:crypto'
 import {
   type BackendFilter,
   quoteName,
+  quoteRole,
   terminateBackends,
   withClient,
   withDatabase,
+  withRole,
 } from '../database/admin.js'
 import { SERVER_VARIABLE, type SharedServer } from '../database/shared-server.js'
 import { TestDatabase } from '../database/test-database.js'
 import { testkitError } from '../errors.js'
+import type { DatabaseRole } from './options.js'
 import type { ServerProvider } from './provider.js'
 
 /**
@@ -20,14 +23,16 @@ import type { ServerProvider } from './provider.js'
 export class PostgresServer {
   readonly #provider: ServerProvider
   readonly #template: string | undefined
+  readonly #role: DatabaseRole | undefined
   #frozen = false
   #closed = false
   #turn: Promise<unknown> = Promise.resolve()
 
   /** Made by `startPostgres()`. @internal */
-  constructor(provider: ServerProvider, template: string | undefined) {
+  constructor(provider: ServerProvider, template?: string, role?: DatabaseRole) {
     this.#provider = provider
     this.#template = template
+    this.#role = role
   }
 
   /** Connection string of the maintenance database, with a role that may do everything the provider allows. */
@@ -161,7 +166,7 @@ export class PostgresServer {
   }
 
   #shared(): SharedServer {
-    return { url: this.url, template: this.#template, major: this.major }
+    return { url: this.url, template: this.#template, role: this.#role, major: this.major }
   }
 
   #assertServing(): void {
@@ -185,14 +190,17 @@ export async function createTestDatabase(
   onGone: () => Promise<void> = async () => {},
 ): Promise<TestDatabase> {
   const template = server.template ?? 'template1'
-  const quoted = quoteName(name)
+  const { role } = server
+  const owner = role === undefined ? '' : ` owner ${quoteRole(role.name)}`
   await withClient(server.url, (client) =>
-    client.query(`create database ${quoted} template ${quoteName(template)}`),
+    client.query(`create database ${quoteName(name)} template ${quoteName(template)}${owner}`),
   )
+  const adminUrl = withDatabase(server.url, name)
   return new TestDatabase({
-    url: withDatabase(server.url, name),
+    url: role === undefined ? adminUrl : withRole(adminUrl, role),
+    adminUrl,
     name,
-    adminUrl: server.url,
+    serverUrl: server.url,
     onGone,
   })
 }

@@ -35,9 +35,9 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const provider = await prepare(resolved)
   try {
     await provider.start()
-    const { template } = resolved
+    const { template, role } = resolved
     const name = template && (await prepareTemplate(provider.url, template))
-    return new PostgresServer(provider, name)
+    return new PostgresServer(provider, name, role)
   } catch (error) {
     await provider.close().catch(() => {})
     throw error

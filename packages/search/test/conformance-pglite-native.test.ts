@@ -1,0 +1,14 @@
+import { PGlite } from '@electric-sql/pglite'
+import { searchConformance } from '@howdah/testkit'
+import { afterAll, beforeAll, describe, it } from 'vitest'
+import { subjectOf } from './conformance-support.js'
+
+let pglite: PGlite
+beforeAll(() => {
+  pglite = new PGlite()
+})
+afterAll(() => pglite.close())
+
+describe('the engine native on PGlite', () => {
+  searchConformance({ describe, it }, () => subjectOf(pglite, [pglite, pglite], 'native', false))
+})
