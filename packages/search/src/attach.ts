@@ -84,7 +84,7 @@ export async function generationsOf(
  * Attaches the index unless it is; with `rebuild`, builds it anew also when it is.
  *
  * @throws {@link HowdahError} SEARCH_UNKNOWN_TABLE, SEARCH_UNKNOWN_COLUMN, SEARCH_UNKNOWN_LANGUAGE, SEARCH_NO_UNACCENT,
- * SEARCH_KEY_NOT_UNIQUE, SEARCH_DEFINITION_CHANGED
+ * SEARCH_KEY_NOT_UNIQUE, SEARCH_ROWS_HIDDEN, SEARCH_DEFINITION_CHANGED
  */
 export async function attach(
   db: Database,
@@ -124,7 +124,7 @@ async function open(db: Database, definition: Definition, rebuild: boolean, tx: 
   const own = fingerprint(definition)
   if (live !== undefined && !rebuild) {
     if (live.definition !== own) throw definitionChanged(name)
-    if (await isWhole(db, live, table, definition, tx)) return live
+    if (await isWhole(db, live, table, definition, tx)) return checkRights(live, table, definition)
   }
   const [newest] = rows
   if (
@@ -133,7 +133,8 @@ async function open(db: Database, definition: Definition, rebuild: boolean, tx: 
     newest.definition === own &&
     (await isWhole(db, newest, table, definition, tx))
   )
-    return newest
+    return checkRights(newest, table, definition)
+  checkRights({ filled: false }, table, definition)
   const engine = engineOf(definition.engine)
   refuseSecond(engine, rows)
   const extension = await engine.probe(db, table, definition, tx)
@@ -151,6 +152,19 @@ async function open(db: Database, definition: Definition, rebuild: boolean, tx: 
   const part = { schema, ...numbers, definition, language, names, keyType, columns }
   for (const text of engine.create({ ...part, attributes, extension })) await tx.query({ text })
   return { id, generation, vocabulary }
+}
+
+/** Answers the generation that it is given, unless there are rows to be read of which some may be hidden. @throws {@link HowdahError} SEARCH_ROWS_HIDDEN */
+function checkRights<T extends Pick<GenerationRow, 'filled'>>(
+  row: T,
+  { bound }: TableRow,
+  definition: Definition,
+): T {
+  if (row.filled || !bound) return row
+  throw searchError(
+    'SEARCH_ROWS_HIDDEN',
+    `Row-level security of ${tableOf(definition)} may hide rows from this role, and they would be missing in the index. Call attach() and rebuild() as a role that it does not bind: a superuser, one with BYPASSRLS, or the table's owner where it is not forced.`,
+  )
 }
 
 /** Some engines cannot have an index beside another on one table. */
@@ -279,6 +293,7 @@ export async function describe(
     ...definition.classes.flatMap((group) => group.columns),
     ...definition.filters,
     ...definition.sort.map(({ column }) => column),
+    ...(definition.tenant === undefined ? [] : [definition.tenant.column]),
     ...definition.geo.flatMap(({ lat, lon }) => [lat, lon]),
   ]
   const missing = columns.find((column) => !Object.hasOwn(found.columns, column))
@@ -295,6 +310,7 @@ export async function describe(
       `The column '${key}' must be a primary key by itself, or have a unique index of its own that is not deferrable.`,
     )
   }
+  if (definition.tenant !== undefined) checkTenant(definition.tenant.column, found)
   const [language] = await db.query(findLanguage(db.schema, config), client)
   if (language === undefined) {
     throw searchError(
@@ -310,6 +326,16 @@ export async function describe(
   }
   const unaccent = definition.unaccent ? (language.unaccent ?? undefined) : undefined
   return { ...found, language: { config, unaccent } }
+}
+
+/** @throws {@link HowdahError} SEARCH_INVALID_OPTION */
+function checkTenant(column: string, { columns }: TableRow): void {
+  const { kind, element, type } = columns[column] as ColumnType
+  if (kind !== null && element === null) return
+  throw searchError(
+    'SEARCH_INVALID_OPTION',
+    `The column '${column}' of tenants has the type ${type}. It must be text with a deterministic collation, a whole number, numeric, uuid, boolean, a date or time, or an enum.`,
+  )
 }
 
 /** Whether nobody has taken the table, the triggers or what else the engine has there from under the generation. */
@@ -330,7 +356,7 @@ async function isWhole(
 export function definitionChanged(name: string): HowdahError<SearchErrorCode> {
   return searchError(
     'SEARCH_DEFINITION_CHANGED',
-    `The index '${name}' was attached with another table, key, fields, facets, filters or language. Call rebuild() to apply the new ones, once, in a deployment step.`,
+    `The index '${name}' was attached with another table, key, fields, facets, filters, tenant or language. Call rebuild() to apply the new ones, once, in a deployment step.`,
   )
 }
 

@@ -34,6 +34,8 @@ const FUNCTIONS = [
   'search',
   'matched',
   'count',
+  'tenant',
+  'own',
   'ask',
   'judge',
   'telling',
@@ -103,10 +105,11 @@ export function tableOf({ table }: Definition): string {
 
 /** The part of a definition that the stored documents depend on; sorting reads the live rows. */
 export function fingerprint(definition: Definition): string {
-  const { table, key, classes, language, unaccent, engine } = definition
+  const { table, key, classes, language, unaccent, tenant, engine } = definition
   const attributes = attributeColumns(definition)
   const more = engine === 'native' && attributes.length > 0 ? { attributes } : {}
-  // The default is left out, so that indexes that were made before there were others are known again.
+  // What is left at its default is left out, so that indexes that were made before it could be another are known again.
+  const whose = tenant === undefined ? {} : { tenant: tenant.column }
   const other = engine === 'native' ? {} : { engine }
-  return JSON.stringify({ table, key, classes, language, unaccent, ...more, ...other })
+  return JSON.stringify({ table, key, classes, language, unaccent, ...more, ...whose, ...other })
 }

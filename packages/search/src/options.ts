@@ -4,6 +4,7 @@ import { searchError } from './errors.js'
 import { CONNECTIVES } from './filter/filter-node.js'
 import { type Place, type PlaceColumns, resolvePlaces } from './geo/places.js'
 import { type QueryLogOptions, type ResolvedLog, resolveLog } from './log/log-options.js'
+import type { TenantColumn } from './tenant/tenant-column.js'
 
 /** A table by schema and name, each taken as it is. */
 export interface TableName {
@@ -41,6 +42,13 @@ export interface SearchIndexOptions {
   readonly geo?: Readonly<Record<string, PlaceColumns>> | undefined
   /** The text search configuration, as `'english'` (of `pg_catalog`) or as an object. @defaultValue `'english'` */
   readonly language?: string | TableName | undefined
+  /**
+   * The column that says whose a row is, where several customers' rows share the table: each search is then one of a single tenant, and looks at, counts,
+   * scores by and corrects from the rows of that tenant alone. Rows without a value are nobody's. With the engine native only.
+   *
+   * @defaultValue all rows are one whole
+   */
+  readonly tenant?: string | TenantColumn | undefined
   /** Takes letters with accents for those without, by the extension `unaccent`, which must be installed. @defaultValue `false` */
   readonly unaccent?: boolean | undefined
   /**
@@ -81,6 +89,7 @@ export interface Definition {
   readonly geo: readonly Place[]
   readonly language: { readonly schema: string; readonly name: string }
   readonly unaccent: boolean
+  readonly tenant: Required<TenantColumn> | undefined
   readonly log: ResolvedLog | undefined
   readonly engine: EngineName
 }
@@ -105,7 +114,8 @@ export function resolveDefinition(name: string, options: SearchIndexOptions): De
     throw invalid('Pass the options as an object: { pool, table, key, fields }.')
   }
   const { table, key, fields, facets = [], filters = [], sort = [] } = options
-  const { language = 'english', unaccent = false, engine = 'native', geo = {} } = options
+  const { language = 'english', unaccent = false, tenant } = options
+  const { engine = 'native', geo = {} } = options
   if (typeof unaccent !== 'boolean') throw invalid('unaccent must be true or false.')
   if (!ENGINE_NAMES.includes(engine)) {
     throw invalid(`engine must be one of ${ENGINE_NAMES.map((one) => `'${one}'`).join(', ')}.`)
@@ -132,6 +142,7 @@ export function resolveDefinition(name: string, options: SearchIndexOptions): De
     geo: resolvePlaces(geo, column, filterColumns),
     language: qualified(language, 'language', 'pg_catalog'),
     unaccent,
+    tenant: tenant === undefined ? undefined : tenantColumn(tenant),
     log: resolveLog(options.log),
     engine,
   })
@@ -172,6 +183,16 @@ export function sortings(sort: unknown, option: string): Sorting[] {
       throw invalid(`The order in ${option} must be 'asc' or 'desc'.`)
     return { column: column(name, option), order }
   })
+}
+
+/** @throws {@link HowdahError} SEARCH_INVALID_OPTION */
+function tenantColumn(tenant: unknown): Required<TenantColumn> {
+  const { column: name, policies = 'rows' } =
+    typeof tenant === 'string' ? { column: tenant } : ((tenant ?? {}) as Partial<TenantColumn>)
+  if (policies !== 'tenant' && policies !== 'rows') {
+    throw invalid("policies of the option tenant must be 'tenant' or 'rows'.")
+  }
+  return Object.freeze({ column: column(name, 'tenant'), policies })
 }
 
 function columns(names: unknown, option: string): string[] {

@@ -6,35 +6,31 @@ import {
   type TransactionHandle,
   tracer,
 } from '@howdah/core'
-import {
-  type AttachOptions,
-  attach,
-  definitionChanged,
-  describe,
-  detach,
-  generationsOf,
-} from './attach.js'
+import { type AttachOptions, attach, definitionChanged, detach, generationsOf } from './attach.js'
+import { type Attached, readAttached } from './attached.js'
 import { SearchRules } from './curation/search-rules.js'
 import { type SearchCapability, unsupported } from './engine/engine.js'
-import { engineOf } from './engine/engine-of.js'
+import { checkEngine, engineOf } from './engine/engine-of.js'
 import { searchError } from './errors.js'
 import { type ExplainOptions, keyText } from './explain/explain-options.js'
-import { type Explanation, explainValues, explanationOf } from './explain/explanation.js'
+import {
+  type Explanation,
+  explainValues,
+  explanationOf,
+  NOTHING_THERE,
+} from './explain/explanation.js'
 import { highlightPage } from './highlight/highlight-page.js'
-import { VectorColumns } from './hybrid/vector-column.js'
 import { QueryLog } from './log/query-log.js'
 import { SearchQueries } from './log/search-queries.js'
 import { Maintenance } from './maintenance.js'
 import { migrations } from './migrations/migrations.js'
-import { fingerprint, type IndexNames, indexNames, OWN_COLUMN } from './names.js'
-import { attributesOf } from './native/attributes.js'
-import { type Definition, fieldsOf, resolveDefinition, type SearchIndexOptions } from './options.js'
+import { fingerprint, indexNames } from './names.js'
+import { type Definition, resolveDefinition, type SearchIndexOptions } from './options.js'
 import { type AskPage, findPage } from './page/find-page.js'
 import type { QueryPlan } from './query/query-plan.js'
-import { QueryPlanner } from './query/query-planner.js'
 import { understood } from './query/understood.js'
 import { resolveRequest, type SearchOptions, type SearchRequest } from './search-request.js'
-import { resultOf, type SearchResult } from './search-result.js'
+import { nothingFound, resultOf, type SearchResult } from './search-result.js'
 import {
   type Likeness,
   type LikeThis,
@@ -43,31 +39,16 @@ import {
   resolveLikeness,
   sourceOf,
 } from './similar/more-like-this.js'
-import type { ColumnType } from './sql/describe-table.js'
 import { type ExplainRow, explainDocument } from './sql/explain-document.js'
 import type { GenerationRow } from './sql/find-index.js'
 import { readProgress } from './sql/read-progress.js'
 import type { StatsRow } from './sql/read-stats.js'
-import { SearchStatements } from './sql/search-statements.js'
 import { type TellingWords, tellingWords } from './sql/telling-words.js'
 import { searchReader } from './stats/search-metrics.js'
 import { SearchTimes } from './stats/search-times.js'
 import { type SearchStats, statsOf } from './stats/stats.js'
+import { readScope, resolveTenant, type TenantScope } from './tenant/tenant-scope.js'
 import { type Suggestion, type SuggestOptions, suggest } from './vocabulary/suggest.js'
-
-/** What this process knows of the attached index, until it finds it changed. */
-interface Attached {
-  readonly id: number
-  readonly names: IndexNames
-  readonly vocabulary: number
-  readonly maintains: boolean
-  readonly planner: QueryPlanner
-  readonly types: Readonly<Record<string, ColumnType>>
-  /** Whether policies decide which rows a role sees. */
-  readonly secured: boolean
-  readonly statements: SearchStatements
-  readonly vectors: VectorColumns
-}
 
 const searchTracer = tracer('@howdah/search:search')
 
@@ -119,7 +100,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
    */
   constructor(name: string, options: SearchIndexOptions) {
     this.#definition = resolveDefinition(name, options)
-    engineOf(this.#definition.engine).check(this.#definition)
+    checkEngine(this.#definition)
     this.#db = Database.from(options.pool)
     this.rules = new SearchRules(this.#db, async () => {
       await this.#ready()
@@ -153,6 +134,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
    *
    * @throws {@link HowdahError} SEARCH_UNKNOWN_TABLE, SEARCH_UNKNOWN_COLUMN, SEARCH_UNKNOWN_LANGUAGE, SEARCH_KEY_NOT_UNIQUE,
    * SEARCH_UNSUPPORTED when the options do not fit the database
+   * @throws {@link HowdahError} SEARCH_ROWS_HIDDEN when row-level security of the table binds the role, before there is an index
    * @throws {@link HowdahError} SEARCH_ENGINE_MISSING when the database does not have the engine's extension
    * @throws {@link HowdahError} SEARCH_DEFINITION_CHANGED when the index is there with other fields
    */
@@ -207,12 +189,13 @@ export class SearchIndex<Row = Record<string, unknown>> {
     return searchTracer.run(
       () => ({ target: this.#definition.name }),
       async () => {
-        const request = resolveRequest(this.#definition, options)
+        const request = this.#requested(options)
         const find = () => this.#search(query, request, options.client)
-        return await this.#times.time(
+        const { result } = await this.#times.time(
           () => this.#again(find, options.client === undefined),
-          (result, ms) => this.#note(query, request, result, ms),
+          (found, ms) => this.#note(query, request, found, ms),
         )
+        return result
       },
     )
   }
@@ -228,14 +211,16 @@ export class SearchIndex<Row = Record<string, unknown>> {
     key: string | number | bigint,
     options: ExplainOptions = {},
   ): Promise<Explanation> {
-    const request = resolveRequest(this.#definition, { ...options })
+    const request = this.#requested({ ...options })
     const text = keyText(key)
     this.#requires('explain', 'cannot explain')
     const explain = async () => {
       const attached = await this.#known(options.client)
-      const plan = await this.#plan(attached, query, request, options.client)
-      const values = explainValues(plan, text, request, this.#definition)
-      const asked = explainDocument(this.#definition, attached.names, attached.types, values)
+      const scope = await this.#scopeOf(attached, request.tenant, options.client)
+      const plan = await this.#plan(attached, query, request, scope, options.client)
+      if (scope?.nothing) return explanationOf(plan, text, NOTHING_THERE)
+      const values = explainValues(plan, text, request, this.#definition, scope)
+      const asked = explainDocument(attached.searched, values)
       const [row] = await this.#db.query(asked, options.client)
       return explanationOf(plan, text, row as ExplainRow)
     }
@@ -270,7 +255,7 @@ export class SearchIndex<Row = Record<string, unknown>> {
         this.#requires('moreLikeThis', 'finds no similar rows')
         const likeness = resolveLikeness(this.#definition, like, options)
         const { fields, maxWords, minDocuments, client, ...rest } = options
-        const request = resolveRequest(this.#definition, rest)
+        const request = this.#requested(rest)
         const find = () => this.#similar(likeness, request, client)
         return await this.#again(find, client === undefined)
       },
@@ -279,15 +264,20 @@ export class SearchIndex<Row = Record<string, unknown>> {
 
   /**
    * Completes the last word of what somebody has typed so far from the words of the rows, the most frequent first, or corrects it where no word
-   * begins so. Words of new rows are suggested some seconds after the commit. Answers nothing where row security decides who sees which rows.
+   * begins so. Words of new rows are suggested some seconds after the commit. Words of an index with tenants are those of one. Where
+   * row-level security binds the caller, nothing is answered, unless the index says that its policies go by tenant and the caller sees the tenant's rows.
    *
    * @throws {@link HowdahError} SEARCH_INVALID_QUERY, SEARCH_NOT_ATTACHED, SEARCH_DEFINITION_CHANGED
    */
   suggest(typed: string, options: SuggestOptions = {}): Promise<Suggestion[]> {
     const find = async () => {
-      const { vocabulary: index, planner, secured } = await this.#known(options.client)
-      const found = await suggest(this.#db, planner.lexemes, { index, tenant: '' }, typed, options)
-      return secured ? [] : found
+      const attached = await this.#known(options.client)
+      const value = resolveTenant(this.#definition, options.tenant, this.#db.tenantId)
+      const scope = await this.#scopeOf(attached, value, options.client)
+      const { vocabulary: index, planner, searched } = attached
+      const from = { index, tenant: scope?.word ?? '' }
+      const found = await suggest(this.#db, planner.lexemes, from, typed, options)
+      return scope?.nothing || (scope ?? searched).secured ? [] : found
     }
     return this.#again(find, options.client === undefined)
   }
@@ -328,10 +318,12 @@ export class SearchIndex<Row = Record<string, unknown>> {
     query: string,
     request: SearchRequest,
     client: TransactionHandle | undefined,
-  ): Promise<SearchResult<Row>> {
+  ): Promise<{ result: SearchResult<Row>; tenant: string }> {
     const attached = await this.#known(client)
-    const plan = await this.#plan(attached, query, request, client)
-    return this.#answer(attached, plan, query, request, client)
+    const scope = await this.#scopeOf(attached, request.tenant, client)
+    const plan = await this.#plan(attached, query, request, scope, client)
+    const result = await this.#answer(attached, plan, query, request, scope, client)
+    return { result, tenant: scope?.word ?? '' }
   }
 
   async #similar(
@@ -340,30 +332,37 @@ export class SearchIndex<Row = Record<string, unknown>> {
     client: TransactionHandle | undefined,
   ): Promise<SearchResult<Row>> {
     const attached = await this.#known(client)
+    const scope = await this.#scopeOf(attached, request.tenant, client)
     const source = await sourceOf(likeness, attached.planner.lexemes, client)
-    const [words] = await this.#db.query(tellingWords(attached.names, source), client)
+    const [words] = scope?.nothing
+      ? [{ known: likeness.key === null, terms: [], parts: [] }]
+      : await this.#db.query(tellingWords(attached.names, source, scope), client)
     const plan = planOf(likeness, words as TellingWords)
-    return this.#answer(attached, plan, JSON.stringify(likeness), request, client)
+    return this.#answer(attached, plan, JSON.stringify(likeness), request, scope, client)
   }
 
   /** Finds what was planned; a cursor holds for what was asked only. */
   async #answer(
-    { statements, vectors, planner }: Attached,
+    { statements, vectors, planner, searched }: Attached,
     plan: QueryPlan,
     asked: string,
     request: SearchRequest,
+    scope: TenantScope | undefined,
     client: TransactionHandle | undefined,
   ): Promise<SearchResult<Row>> {
+    if (scope?.nothing) return nothingFound(request)
     const { highlight, hybrid } = request
     const vector = hybrid && (await vectors.of(hybrid, client))
     const ask: AskPage = async (start) => {
-      const [row] = await this.#db.query(statements.search(plan, request, start, vector), client)
+      const statement = statements.search(plan, request, start, vector, scope)
+      const [row] = await this.#db.query(statement, client)
       return row
     }
     const { row, next } = await findPage(this.#definition, asked, request, ask)
     const { hits, ...found } = { ...resultOf<Row>(row, request), next }
     const { didYouMean } = plan
-    const answer = { ...found, understood: understood(plan), didYouMean }
+    const { secured } = scope ?? searched
+    const answer = { ...found, understood: understood(plan, !secured), didYouMean }
     if (highlight === undefined) return { ...answer, hits }
     const page = hits.map((hit) => hit.row as Record<string, unknown>)
     const shown = await highlightPage(page, plan, highlight, planner.lexemes, client)
@@ -372,17 +371,23 @@ export class SearchIndex<Row = Record<string, unknown>> {
   }
 
   /** Notes what was asked for: neither further pages nor a list of everything. */
-  #note(query: string, request: SearchRequest, result: SearchResult<Row>, ms: number): void {
+  #note(
+    query: string,
+    request: SearchRequest,
+    { result, tenant }: { readonly result: SearchResult<Row>; readonly tenant: string },
+    ms: number,
+  ): void {
     const first = request.after === undefined && request.offset === 0
     if (this.#log === undefined || !first || !/[\p{L}\p{N}]/u.test(query)) return
     const { total: hits, didYouMean } = result
-    this.#log.note({ query, hits, ms, corrected: didYouMean !== undefined, tenant: '' })
+    this.#log.note({ query, hits, ms, corrected: didYouMean !== undefined, tenant })
   }
 
   #plan(
-    { planner, secured }: Attached,
+    { planner, searched }: Attached,
     query: string,
     request: SearchRequest,
+    scope: TenantScope | undefined,
     client: TransactionHandle | undefined,
   ): Promise<QueryPlan> {
     if (typeof query !== 'string') {
@@ -390,8 +395,22 @@ export class SearchIndex<Row = Record<string, unknown>> {
     }
     const { mode, prefix } = request
     // The words of rows that a policy hides are not for everybody.
-    const fuzzy = request.fuzzy && !secured
-    return planner.plan(query, { mode, fuzzy, prefix, tenant: '', client })
+    const fuzzy = request.fuzzy && !(scope ?? searched).secured
+    return planner.plan(query, { mode, fuzzy, prefix, tenant: scope?.word ?? '', client })
+  }
+
+  #requested(options: SearchOptions): SearchRequest {
+    return resolveRequest(this.#definition, options, this.#db.tenantId)
+  }
+
+  /** Undefined where the index has no tenants. */
+  async #scopeOf(
+    { names }: Attached,
+    tenant: string | undefined,
+    client: TransactionHandle | undefined,
+  ): Promise<TenantScope | undefined> {
+    if (tenant === undefined) return undefined
+    return readScope(this.#db, names, this.#definition, tenant, client)
   }
 
   #requires(capability: SearchCapability, lack: string): void {
@@ -444,27 +463,8 @@ export class SearchIndex<Row = Record<string, unknown>> {
     const known = await this.#find(client)
     if (known.definition !== fingerprint(this.#definition))
       throw definitionChanged(this.#definition.name)
-    const { columns, secured, language } = await describe(this.#db, this.#definition, client)
-    const names = indexNames(this.#db.schema, known.id, known.generation)
     this.#maintenance.start()
-    const vectors = new VectorColumns(this.#db, this.#definition.table)
-    const { id, vocabulary, generation } = known
-    const definition = this.#definition
-    const { maintains, ownColumns, capabilities } = engineOf(definition.engine)
-    const own = ownColumns({ schema: this.#db.schema, generation, definition })
-    const unseen = [...own, ...Object.keys(columns).filter((column) => OWN_COLUMN.test(column))]
-    const fields = fieldsOf(definition)
-    const planner = new QueryPlanner(this.#db, { id, vocabulary, language, fields })
-    const statements = new SearchStatements({
-      definition,
-      names,
-      types: columns,
-      attributes: capabilities.has('masks') ? attributesOf(definition, columns) : undefined,
-      unseen,
-      secured,
-    })
-    const index = { id, names, vocabulary, maintains, planner, types: columns }
-    return { ...index, secured, statements, vectors }
+    return readAttached(this.#db, this.#definition, known, client)
   }
 
   /** Runs a read; once more when another process has meanwhile rebuilt the index. */

@@ -12,9 +12,16 @@ import { type HybridOptions, type ResolvedHybrid, resolveHybrid } from './hybrid
 import { type Definition, fieldsOf, type SortColumn, type Sorting, sortings } from './options.js'
 import type { QueryMode } from './query/compile-query.js'
 import { MAX_QUERY_CLAUSES } from './query/parse-query.js'
+import { resolveTenant, type TenantValue } from './tenant/tenant-scope.js'
 
 /** Options of {@link SearchIndex.search}. */
 export interface SearchOptions {
+  /**
+   * Whose rows are searched, where the index has tenants: a value of their column. Must be given then, and only then.
+   *
+   * @defaultValue the tenant of `db.tenant(id)`, where the index was made with that
+   */
+  readonly tenant?: TenantValue | undefined
   /** Which rows may be found, by the values of their columns. */
   readonly filters?: Filter | undefined
   /** What to count over everything that matches query and filters, those at the top that are on the facet's own column left out. */
@@ -51,6 +58,8 @@ export interface SearchOptions {
 
 /** {@link SearchOptions} checked against the index. */
 export interface SearchRequest {
+  /** Whose rows; undefined where the index has no tenants. */
+  readonly tenant: string | undefined
   readonly mode: QueryMode
   readonly minimumMatch: number
   readonly facets: readonly FacetRequest[]
@@ -70,7 +79,11 @@ const MAX_LIMIT = 1000
 const MAX_OFFSET = 2 ** 31 - 1
 
 /** @throws {@link HowdahError} SEARCH_INVALID_QUERY */
-export function resolveRequest(definition: Definition, options: SearchOptions): SearchRequest {
+export function resolveRequest(
+  definition: Definition,
+  options: SearchOptions,
+  tenantId: string | undefined,
+): SearchRequest {
   if (typeof options !== 'object' || options === null)
     throw invalid('Pass the options as an object.')
   const {
@@ -98,6 +111,7 @@ export function resolveRequest(definition: Definition, options: SearchOptions): 
     throw invalid('hybrid decides the order of the hits; leave out sort.')
   }
   return {
+    tenant: resolveTenant(definition, options.tenant, tenantId),
     mode,
     fuzzy,
     prefix,

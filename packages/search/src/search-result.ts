@@ -41,6 +41,22 @@ export interface SearchResult<Row> {
   readonly didYouMean: string | undefined
 }
 
+/** The answer where there is nothing to tell. */
+export function nothingFound<Row>({ facets }: SearchRequest): SearchResult<Row> {
+  const counts = facets.map(({ column, ranges }) => [
+    column,
+    ranges?.map(({ given }) => ({ ...given, count: 0 })) ?? [],
+  ])
+  return {
+    total: 0,
+    hits: [],
+    facets: Object.fromEntries(counts),
+    next: undefined,
+    understood: [],
+    didYouMean: undefined,
+  }
+}
+
 /** What a row of the database says of a search. */
 export function resultOf<Row>(
   row: SearchRow,

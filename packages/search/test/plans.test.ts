@@ -209,5 +209,11 @@ test('they still are with rows that are in no segment, and with rows that are go
   await insert(5001, 300)
   await pool.query('delete from doc where id % 7 = 0')
   for (const key of [...documents.keys()]) if (Number(key) % 7 === 0) documents.delete(key)
+  // A query that is planned twice must be understood the same.
+  await expect
+    .poll(async () => (await pool.query('select from howdah.search_word_log')).rowCount, {
+      timeout: 20_000,
+    })
+    .toBe(0)
   await compare(60)
 }, 60_000)

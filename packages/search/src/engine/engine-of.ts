@@ -1,8 +1,9 @@
 import { nativeEngine } from '../native/engine.js'
+import type { Definition } from '../options.js'
 import { pgSearchEngine } from '../pg-search/engine.js'
 import { pgTextsearchEngine } from '../pg-textsearch/engine.js'
 import { tsvectorEngine } from '../tsvector/engine.js'
-import type { SearchEngine } from './engine.js'
+import { type SearchEngine, unsupported } from './engine.js'
 import { ENGINE_NAMES, type EngineName } from './engine-name.js'
 
 const ENGINES: Readonly<Record<EngineName, SearchEngine>> = {
@@ -15,6 +16,15 @@ const ENGINES: Readonly<Record<EngineName, SearchEngine>> = {
 /** The engine of a name. */
 export function engineOf(name: EngineName): SearchEngine {
   return ENGINES[name]
+}
+
+/** Refuses what the engine of an index cannot do. @throws {@link HowdahError} SEARCH_UNSUPPORTED */
+export function checkEngine(definition: Definition): void {
+  const engine = engineOf(definition.engine)
+  if (definition.tenant !== undefined && !engine.capabilities.has('tenants')) {
+    throw unsupported(engine.name, 'cannot keep tenants apart')
+  }
+  engine.check(definition)
 }
 
 /** The engine that a generation was made with, by the fingerprint of its definition. */

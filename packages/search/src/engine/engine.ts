@@ -27,6 +27,7 @@ import type { EngineName } from './engine-name.js'
  * - `rebuild`: an index is built anew beside the old one;
  * - `partial`: `stats()` lists rows of which only the beginning is indexed;
  * - `masks`: filters, facets and excluded words are answered without a look at the rows;
+ * - `tenants`: rows of one tenant are searched, counted and scored as if there were no others;
  * - `explain`, `moreLikeThis`, `sql`: the index answers `explain()`, `moreLikeThis()`, and `search()` in SQL.
  */
 export type SearchCapability =
@@ -43,6 +44,7 @@ export type SearchCapability =
   | 'explain'
   | 'moreLikeThis'
   | 'sql'
+  | 'tenants'
 
 /** A generation as far as it is known when it is looked after or removed. */
 export interface GenerationPart {

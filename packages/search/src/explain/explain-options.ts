@@ -4,7 +4,7 @@ import type { SearchOptions } from '../search-request.js'
 
 /** Options of {@link SearchIndex.explain}: those of the search that say what is found. */
 export interface ExplainOptions
-  extends Pick<SearchOptions, 'filters' | 'mode' | 'minimumMatch' | 'fuzzy' | 'prefix'> {
+  extends Pick<SearchOptions, 'tenant' | 'filters' | 'mode' | 'minimumMatch' | 'fuzzy' | 'prefix'> {
   readonly client?: TransactionHandle | undefined
 }
 

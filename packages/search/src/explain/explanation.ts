@@ -11,6 +11,7 @@ import { type Alternative, type Origin, type QueryPlan, termQuery } from '../que
 import type { SearchRequest } from '../search-request.js'
 import type { ExplainRow, ExplainValues } from '../sql/explain-document.js'
 import { labelsIn } from '../sql/searched.js'
+import type { TenantScope } from '../tenant/tenant-scope.js'
 
 /** What one word adds to the score of a row. */
 export interface ExplainedWord {
@@ -42,9 +43,9 @@ export interface Explanation {
   readonly words: readonly ExplainedWord[]
   /** Words of the row, each by the weight of its field. */
   readonly length: number
-  /** The same of all rows on average. */
+  /** The same of all these rows on average. */
   readonly meanLength: number
-  /** Rows of the index. */
+  /** Rows of the index, or of the tenant in it. */
   readonly documents: number
   /** How fast a word that comes again counts less. */
   readonly k1: number
@@ -70,6 +71,7 @@ export function explainValues(
   key: string,
   { minimumMatch, filters }: SearchRequest,
   definition: Definition,
+  scope: TenantScope | undefined,
 ): ExplainValues {
   const labelsOf = labelsIn(definition)
   const query: NativeQuery = nativeQuery(plan, minimumMatch, labelsOf)
@@ -80,11 +82,21 @@ export function explainValues(
     pinned,
     hidden,
     filters,
+    scope,
     groups: plan.branches.flat().map((group) => groupQuery(group, labelsOf)),
     excluded: excluded.map(({ term, field }) =>
       termQuery(term, field === undefined ? '' : labelsOf(field)),
     ),
   }
+}
+
+/** What the database would say where there is nothing to tell. */
+export const NOTHING_THERE: ExplainRow = {
+  documents: 0,
+  mean: 1,
+  document: null,
+  score: null,
+  place: null,
 }
 
 /** Puts together what the database says of a row. */

@@ -23,6 +23,8 @@ export interface HybridFrame {
   readonly filter: string | undefined
   /** The same as conditions on `t`. */
   readonly conditions: readonly string[]
+  /** The last argument of the engine's functions, where the index has tenants; with the comma before it. */
+  readonly whose: string
 }
 
 /** What hits of a hybrid search have, to be carried from `found` to the page. */
@@ -39,7 +41,7 @@ export const RANKS_OF_HIT = `, 'ranks', jsonb_strip_nulls(jsonb_build_object('wo
 export function hybridSql(
   hybrid: ResolvedHybrid,
   column: VectorColumn,
-  { names, table, key, keyType, query, excluded, hidden, filter, conditions }: HybridFrame,
+  { names, table, key, keyType, query, excluded, hidden, filter, conditions, whose }: HybridFrame,
   add: (value: unknown) => string,
 ): string {
   const { search, match } = names.functions
@@ -52,10 +54,10 @@ export function hybridSql(
   const words =
     filter === undefined
       ? `select m.key, m.score
-        from ${match}(${query}, null, null) m join ${table} t on ${key} = m.key::${keyType}
+        from ${match}(${query}, null, null${whose}) m join ${table} t on ${key} = m.key::${keyType}
         where m.key <> all (${hidden}) ${also}`
       : `select u.key, u.score
-        from ${search}(${query}, ${filter}, ${candidates} + cardinality(${hidden})) s
+        from ${search}(${query}, ${filter}, ${candidates} + cardinality(${hidden})${whose}) s
         cross join lateral unnest(s.keys, s.scores) u(key, score)
         where u.key <> all (${hidden})`
   return /* sql */ `by_words as materialized (
@@ -68,7 +70,7 @@ export function hybridSql(
       select ${key}::text collate "C" as key, ${distance} as distance
       from ${table} t
       where ${value} is not null and ${key} is not null and ${shown} ${also}
-        ${excluded === undefined ? '' : `and ${key} not in (select x.key::${keyType} from ${match}(${excluded}, null, null) x)`}
+        ${excluded === undefined ? '' : `and ${key} not in (select x.key::${keyType} from ${match}(${excluded}, null, null${whose}) x)`}
       order by ${distance} limit ${candidates}
     ), by_vector as (
       -- By their angles vectors of zeros are nowhere.

@@ -18,7 +18,8 @@ const MAX_BEGINNING = 200
  * `g_` arrays have a place for each group, `l_` ones for each lexeme of a group's alternatives, `x_` ones for what is excluded.
  */
 export function askFunction(generation: Generation): string {
-  const { schema: s, definition, names } = generation
+  if (generation.definition.tenant !== undefined) return refusingFunction(generation)
+  const { schema: s, definition } = generation
   const fields = fieldsOf(definition)
   const body = `
 #variable_conflict use_variable
@@ -44,9 +45,24 @@ begin
   ${compiled()}
   ${found(generation)}
 end`
+  return created(generation, body)
+}
+
+function created({ names }: Generation, body: string): string {
   return `create function ${names.functions.ask}(query text, all_ boolean, hits int, skip int)
     returns table (key text, score double precision, "row" jsonb, total bigint)
     language plpgsql stable ${PLANS} as ${literal(body)}`
+}
+
+/** Whose rows are searched cannot be said in SQL. */
+function refusingFunction(generation: Generation): string {
+  const message = `The search index '${generation.definition.name}' has tenants, and search() in SQL takes none. Use search() of @howdah/search with the option tenant.`
+  return created(
+    generation,
+    `begin
+  raise feature_not_supported using message = ${literal(message)};
+end`,
+  )
 }
 
 /** Adds the groups of one clause, as `compile-query.ts` does. */

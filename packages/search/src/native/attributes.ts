@@ -23,9 +23,10 @@ export interface Attribute {
 export const MAX_VALUE = 1000
 const LONG = new Set(['text', 'varchar', 'bpchar', 'numeric'])
 
-/** Columns by which words of values are numbered; a change of them needs a rebuild. */
-export function attributeColumns({ filters }: Definition): string[] {
-  return [...filters].sort()
+/** Columns by which words of values are numbered, the tenant's first; a change of them needs a rebuild. */
+export function attributeColumns({ filters, tenant }: Definition): string[] {
+  const columns = [...filters].sort()
+  return tenant === undefined ? columns : [...new Set([tenant.column, ...columns])]
 }
 
 /** The columns among them whose values are words. */

@@ -7,6 +7,7 @@ import { enough } from './find.js'
 import type { Generation } from './generation.js'
 import { NAMES, QUERY } from './match.js'
 import { living, livingVariables, PLANS } from './score.js'
+import { requireTenant, TENANT_MASK, tenantQuery } from './tenant.js'
 
 /** Most values of a facet that are told. */
 export const MAX_FACET_VALUES = 100
@@ -17,7 +18,9 @@ const FEW_VALUES = 500
 
 /** What matches a query, whatever is filtered: the masks of the segments, and the numbers of documents that are in none. */
 export function matchedFunction(generation: Generation): string {
-  const { names } = generation
+  const { names, definition } = generation
+  const tenants = definition.tenant !== undefined
+  const theirs = tenants ? `and h.document @@ ${tenantQuery(generation)}` : ''
   const { mask, match, cut, bits } = names.functions
   const body = `
 #variable_conflict use_column
@@ -29,16 +32,18 @@ declare
   q tsquery[]; anything tsquery;
   slots_ bigint[];
 begin
-  select a.segments, a.bases, a.sizes, a.masks into segments, bases, sizes, alive from ${cut}(null) a;
+  masks := '{}'; numbers := '{}';
+  ${requireTenant(generation)}
+  select a.segments, a.bases, a.sizes, a.masks into segments, bases, sizes, alive from ${cut}(${tenants ? TENANT_MASK : 'null'}) a;
   if everything then
     masks := alive;
-    numbers := array(select h.number from ${names.hot} h where ${living(generation, 'h')});
+    numbers := array(select h.number from ${names.hot} h where ${living(generation, 'h')} ${theirs});
     return;
   end if;
   if not simple then
     select array_agg(m.slot) filter (where m.slot is not null), array_agg(m.number) filter (where m.slot is null)
     into slots_, numbers
-    from ${match}(${NAMES}, null, null) m;
+    from ${match}(${NAMES}, ${tenants ? `alive, ${tenantQuery(generation)}, whose, alive` : 'null, null'}) m;
     select array_agg(${bits}(f.found, f.size) order by f.at) into masks
     from (
       select s.at, s.size, (
@@ -74,9 +79,9 @@ begin
   anything := (select string_agg(one::text, ' | ')::tsquery from unnest(q) one);
   numbers := array(
     select h.number from ${names.hot} h
-    where h.document @@ anything and ${enough('h.document')} and ${living(generation, 'h')});
+    where h.document @@ anything and ${enough('h.document')} and ${living(generation, 'h')} ${theirs});
 end`
-  return `create function ${names.functions.matched}(${QUERY}, everything boolean,
+  return `create function ${names.functions.matched}(${QUERY}, everything boolean, whose text default null,
       out segments int[], out bases bigint[], out sizes int[], out masks varbit[], out numbers bigint[])
     language plpgsql stable ${PLANS} as ${literal(body)}`
 }
@@ -125,7 +130,7 @@ declare
   best text[]; best_counts bigint[];
 begin
   select m.segments, m.bases, m.sizes, m.masks, m.numbers into segments, bases, sizes, everyone, hot_numbers
-  from ${matched}(${NAMES}, everything) m;
+  from ${matched}(${NAMES}, everything, whose) m;
   ${select('filter')}
   total := cardinality(numbers) + coalesce((select sum(bit_count(mask)) from unnest(masks) mask), 0);
   ${words}
@@ -213,7 +218,7 @@ begin
     counts := counts || jsonb_build_array(told);
   end loop;
 end`
-  return `create function ${names.functions.count}(${QUERY}, everything boolean, filter jsonb, facets jsonb, out total bigint, out counts jsonb)
+  return `create function ${names.functions.count}(${QUERY}, everything boolean, filter jsonb, facets jsonb, whose text default null, out total bigint, out counts jsonb)
     language plpgsql stable ${PLANS} as ${literal(body)}`
 }
 

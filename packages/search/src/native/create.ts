@@ -12,6 +12,7 @@ import { matchFunction, searchFunction } from './match.js'
 import { weighFunction } from './score.js'
 import { mergeFunction, segmentFunction } from './segments.js'
 import { createTables } from './tables.js'
+import { ownFunction, tenantFunction, weighTenantFunction } from './tenant-rows.js'
 import { createTriggers } from './triggers.js'
 
 /** Statements that make a generation, empty, and have its table's writers keep it from then on. The last ones lock the table. */
@@ -23,7 +24,9 @@ export function createGeneration(generation: Generation): string[] {
     mergeFunction(generation),
     maintainFunction(generation),
     fillFunction(generation),
-    weighFunction(generation),
+    ...(generation.definition.tenant === undefined
+      ? [weighFunction(generation), judgeFunction(generation)]
+      : [weighTenantFunction(generation), tenantFunction(generation), ownFunction(generation)]),
     bitsFunction(generation),
     maskFunction(generation),
     cutFunction(generation),
@@ -33,7 +36,6 @@ export function createGeneration(generation: Generation): string[] {
     matchedFunction(generation),
     countFunction(generation),
     askFunction(generation),
-    judgeFunction(generation),
     tellingFunction(generation),
     ...createTriggers(generation),
   ]

@@ -3,6 +3,7 @@ import { configOf, indexedText } from '../language/language.js'
 import type { Definition } from '../options.js'
 import { rowWords } from './attributes.js'
 import { B, type Generation, K1 } from './generation.js'
+import { tenantOfRow } from './tenant.js'
 
 /** Bytes that the words of a row's values may have together, where they do not fit with its texts. */
 const MAX_WORDS = 500_000
@@ -11,7 +12,7 @@ const LETTERS = ['A', 'B', 'C', 'D'] as const
 
 /** Keys, texts, one for each weight, and words of values of the rows of a table or transition table. */
 export function rowTexts(
-  { definition, attributes }: Generation,
+  { definition, attributes }: Pick<Generation, 'definition' | 'attributes'>,
   from: string,
   condition = 'true',
 ): string {
@@ -22,13 +23,19 @@ export function rowTexts(
   const key = `r.${ident(definition.key)}`
   const words =
     attributes.length === 0 ? [] : [`(${rowWords(attributes, 'r')}) collate "C" as words`]
-  return `select ${key}::text collate "C" as key, ${[...texts, ...words].join(', ')} from ${from} r where ${key} is not null and ${condition}`
+  const tenant =
+    definition.tenant === undefined
+      ? []
+      : [`(${tenantOfRow(attributes, 'r')}) collate "C" as tenant`]
+  return `select ${key}::text collate "C" as key, ${[...texts, ...words, ...tenant].join(', ')} from ${from} r where ${key} is not null and ${condition}`
 }
 
 /** A query for the texts whose words come (1) or go (-1), of rows that `rowTexts` gave. */
 export function notedTexts({ definition }: Generation, rows: string, sign: 1 | -1): string {
   const texts = definition.classes.map((_, at) => `text_${at}`).join(', ')
-  return `select concat_ws(E'\\n', ${texts}) as text, ${sign} as sign, '' as tenant from ${rows}`
+  const text = `concat_ws(E'\\n', ${texts}) as text, ${sign} as sign`
+  if (definition.tenant === undefined) return `select ${text}, '' as tenant from ${rows}`
+  return `select ${text}, whose.tenant from (select * from ${rows}) whose where whose.tenant is not null`
 }
 
 /**

@@ -16,6 +16,7 @@ const CAPABILITIES: ReadonlySet<SearchCapability> = new Set<SearchCapability>([
   'explain',
   'moreLikeThis',
   'sql',
+  'tenants',
 ])
 
 /** Our own tables; see `docs/decisions/0005-search-engine.md`. */

@@ -6,6 +6,7 @@ import { BULK, CANONICAL, type Generation } from './generation.js'
 import { maintenanceLock, takeSlots } from './maintain.js'
 import { meanLength } from './segments.js'
 import { clearedOf } from './tables.js'
+import { tallyByTenant, tenantOfDocument } from './tenant.js'
 
 /**
  * One step of filling an index with the rows that are there, in the order of their key; answers whether it was the last. Takes no lock
@@ -68,8 +69,16 @@ begin
     ${insert('safe')};
     get diagnostics made = row_count;
   end;
-  insert into ${names.tally} select max(number), count(*), sum(length) from ${names.document}
-  where slot >= first and slot < first + ${BULK} having count(*) > 0;
+  ${
+    definition.tenant === undefined
+      ? `insert into ${names.tally} select max(number), count(*), sum(length) from ${names.document}
+  where slot >= first and slot < first + ${BULK} having count(*) > 0;`
+      : `${tallyByTenant(
+          generation,
+          `(select d.number, d.length, ${tenantOfDocument(generation.attributes, 'd.document')} as tenant
+        from ${names.document} d where d.slot >= first and d.slot < first + ${BULK}) d`,
+        )};`
+  }
   if made = ${BULK} then
     perform ${names.functions.segment}(first, slots_, ${meanLength(generation, clearedOf(generation))});
   else
@@ -82,6 +91,6 @@ begin
   return false;
 end`
   return `create function ${names.functions.fill}() returns boolean
-    language plpgsql volatile set enable_seqscan = off set jit = off
+    language plpgsql volatile set enable_seqscan = off set jit = off set row_security = off
     ${CANONICAL.map((setting) => `set ${setting}`).join(' ')} as ${literal(body)}`
 }

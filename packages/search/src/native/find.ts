@@ -20,14 +20,14 @@ const HEAVIEST = 16
 
 /**
  * The exact top k by BM25 of rows that have at least `need` of the units that the words stand for, in any order of the words; of those only that are
- * in the masks `cut`, or, among the hot ones, match `chosen`, where these are given.
+ * in the masks `cut`, or, among the hot ones, match `chosen`, where these are given. Those of a tenant are within the masks `own`, and so is `cut`.
  *
  * For each segment the planes of the frequent words are added up, with carries from plane to plane, to a bound of what they can
  * add to each row's score. Rows of the other words come from their arrays, with a bound of their own, to which the sum is
  * added. Those with the highest bounds are scored exactly, until the k-th score is above every bound that is left.
  */
 export function findFunction(generation: Generation): string {
-  const { names } = generation
+  const { names, definition } = generation
   const body = `
 declare
   ${LIVING_VARIABLES}
@@ -93,7 +93,7 @@ begin
   end if;
 end`
   return `create function ${names.functions.find}(
-      terms text[], weights double precision[], units int[], need int, k int, cut varbit[], chosen tsquery,
+      terms text[], weights double precision[], units int[], need int, k int, cut varbit[], chosen tsquery${definition.tenant === undefined ? '' : ', whose text, own varbit[]'},
       out keys text[], out scores double precision[], out total bigint
     ) language plpgsql stable as ${literal(body)}`
 }

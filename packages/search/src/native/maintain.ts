@@ -3,6 +3,7 @@ import { isValueWord } from './attributes.js'
 import { BULK, type Generation, MERGED, SMALLEST } from './generation.js'
 import { meanLength } from './segments.js'
 import { clearedOf } from './tables.js'
+import { tallyByTenant, tenantOfDocument } from './tenant.js'
 
 /** Numbers that may lie in `gone` until they are buried; a search looks at each. */
 const FEW_GONE = 256
@@ -25,8 +26,12 @@ export function maintenanceLock({ schema, id }: Pick<Generation, 'schema' | 'id'
  * another process is at it. The first that has something to do: resolve, clear, bury, seal, merge, drain, drop, tally.
  */
 export function maintainFunction(generation: Generation): string {
-  const { names } = generation
+  const { names, definition, attributes } = generation
   const { hot, gone, missed, document, segment, posting, buried, tally } = names
+  const tenant =
+    definition.tenant === undefined
+      ? () => ''
+      : (alias: string) => `, ${tenantOfDocument(attributes, `${alias}.document`)} as tenant`
   const body = `
 declare
   cleared bigint;
@@ -46,14 +51,18 @@ begin
 
   if not filling and exists (select from ${missed}) then
     with resolved as (delete from ${missed} returning key), dead as (
-      select d.number, d.length from ${document} d join resolved m on m.key = d.key where d.filled
-      union all select h.number, h.length from ${hot} h join resolved m on m.key = h.key where h.filled
+      select d.number, d.length${tenant('d')} from ${document} d join resolved m on m.key = d.key where d.filled
+      union all select h.number, h.length${tenant('h')} from ${hot} h join resolved m on m.key = h.key where h.filled
     ), noted as (
       insert into ${gone} select number from dead on conflict do nothing returning number
     )
-    insert into ${tally}
+    ${
+      definition.tenant === undefined
+        ? `insert into ${tally}
     select max(number), -count(*), -sum(length) from dead where number in (select number from noted)
-    having count(*) > 0;
+    having count(*) > 0;`
+        : `${tallyByTenant(generation, '(select * from dead where number in (select number from noted)) dead', '-')};`
+    }
     return 'resolved';
   end if;
 
@@ -68,9 +77,16 @@ begin
     return 'buried';
   end if;
 
-  if (select count(*) from (select from ${tally} limit ${MANY_TALLIES + 1}) t) > (case when thoroughly then 1 else ${MANY_TALLIES} end) then
-    with folded as (delete from ${tally} returning *)
-    insert into ${tally} select max(at), sum(documents), sum(length) from folded;
+  if (select count(*) from (select from ${tally} where not folded limit ${MANY_TALLIES + 1}) t) > (case when thoroughly then 0 else ${MANY_TALLIES} end) then
+    -- Another statement would see what is written meanwhile.
+    with fresh as (
+      delete from ${tally} where not folded returning *
+    ), known as (
+      delete from ${tally} where folded and tenant in (select tenant from fresh) returning *
+    )
+    insert into ${tally} (at, documents, length, tenant, folded)
+    select max(at), sum(documents), sum(length), tenant, true from (select * from fresh union all select * from known) t
+    group by tenant having sum(documents) <> 0;
     return 'counted';
   end if;
 

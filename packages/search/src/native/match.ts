@@ -10,6 +10,7 @@ import {
   scored,
   weighed,
 } from './score.js'
+import { requireTenant, TENANT_MASK, tenantMasks, tenantQuery } from './tenant.js'
 
 /** Parameters of the functions that are given a query: those of a `NativeQuery`. */
 export const QUERY = `simple boolean, terms text[], weights double precision[], units int[], need int, wanted tsquery, unwanted tsquery,
@@ -28,7 +29,8 @@ export const SEARCH: string = `${QUERY}, filter jsonb, k int`
  * and sorting all that matches, of which `cut` and `chosen` leave what filters allow. A word with a star counts like one that stands once in a document of average length, as it may stand for many.
  */
 export function matchFunction(generation: Generation): string {
-  const { schema, names } = generation
+  const { schema, names, definition } = generation
+  const tenants = definition.tenant !== undefined
   const body = `
 declare
   ${LIVING_VARIABLES}
@@ -40,6 +42,8 @@ begin
   if wanted is null then
     return;
   end if;
+  ${requireTenant(generation)}
+  ${tenantMasks(generation)}
   ${weighed(generation)}
   anything := (select string_agg('(' || one::text || ')', ' | ')::tsquery from unnest(array[wanted] || stars) one);
   -- A beginning is as rare as it is among all that has it, so nothing is cut before that is known.
@@ -47,7 +51,7 @@ begin
   from (
     select o.slot, bool_or(cut is null or coalesce(get_bit(s.kept, (o.slot - s.base)::int), 0) = 1) as kept
     from (
-      select s.segment, s.base, cut[s.at] as kept from (
+      select s.segment, s.base, cut[s.at] as kept${tenants ? ', own[s.at] as owned' : ''} from (
         select s.segment, s.base, row_number() over (order by s.base) as at
         from ${names.segment} s where s.state = 'ready' and s.newest > cleared
       ) s offset 0
@@ -63,6 +67,7 @@ begin
       union all
       select (s.base + one)::int from ${schema}.search_ones(${eachPlane((plane) => `p.plane_${plane}`, ' | ')}) one
     ) o
+    ${tenants ? 'where get_bit(s.owned, (o.slot - s.base)::int) = 1' : ''}
     group by o.slot
   ) o where o.kept or cardinality(stars) > 0;
   return query
@@ -72,7 +77,7 @@ begin
     where ${living(generation, 'd')}
     union all
     select ${scored('h')}, null, h.number, chosen is null or h.document @@ chosen from ${names.hot} h
-    where h.document @@ anything and ${living(generation, 'h')}
+    where h.document @@ ${tenants ? `(anything && ${tenantQuery(generation)})` : 'anything'} and ${living(generation, 'h')}
   ), star as materialized (
     select one.query, ln(1 + greatest(0, documents - f.found + 0.5) / (f.found + 0.5)) as weight
     from unnest(stars) one(query)
@@ -83,7 +88,7 @@ begin
   from candidate c
   where c.kept and ${fits('c')};
 end`
-  return `create function ${names.functions.match}(${MATCH})
+  return `create function ${names.functions.match}(${MATCH}${tenants ? ', whose text default null, own varbit[] default null' : ''})
     returns table (key text, score double precision, slot bigint, number bigint)
     language plpgsql stable ${PLANS} as ${literal(body)}`
 }
@@ -96,22 +101,26 @@ export function fits(alias: string): string {
 
 /** The best k and how many match, by whichever way is exact for the query. */
 export function searchFunction(generation: Generation): string {
-  const { names } = generation
+  const { names, definition } = generation
+  const tenants = definition.tenant !== undefined
+  const more = tenants ? ', whose, own' : ''
   const body = `
 declare
   cut varbit[];
-  chosen tsquery;
+  chosen tsquery;${tenants ? ' own varbit[]; tenants tsquery;' : ''}
 begin
+  ${tenants ? ownMask(generation) : ''}
   if filter is not null then
     select c.masks, c.hot into cut, chosen from ${names.functions.cut}(filter) c;
   end if;
+  ${tenants ? ownCut() : ''}
   if simple then
     select f.keys, f.scores, f.total into keys, scores, total
-    from ${names.functions.find}(terms, weights, units, need, k, cut, chosen) f;
+    from ${names.functions.find}(terms, weights, units, need, k, cut, chosen${more}) f;
     return;
   end if;
   with found as materialized (
-    select m.key, m.score from ${names.functions.match}(${NAMES}, cut, chosen) m
+    select m.key, m.score from ${names.functions.match}(${NAMES}, cut, chosen${more}) m
   ), best as (
     select f.key, f.score from found f order by f.score desc, f.key collate "C" limit k
   )
@@ -120,7 +129,23 @@ begin
     (select count(*) from found)
   into keys, scores, total;
 end`
-  return `create function ${names.functions.search}(${SEARCH},
+  return `create function ${names.functions.search}(${SEARCH}${tenants ? ', whose text default null' : ''},
       out keys text[], out scores double precision[], out total bigint
     ) language plpgsql stable ${PLANS} as ${literal(body)}`
+}
+
+/** Sets the masks of the tenant's rows, and what its hot ones match. */
+function ownMask(generation: Generation): string {
+  return `${requireTenant(generation)}
+  select c.masks, c.hot into own, tenants from ${generation.names.functions.cut}(${TENANT_MASK}) c;`
+}
+
+/** What filters allow of these. */
+function ownCut(): string {
+  return `if cut is null then
+    cut := own;
+  else
+    cut := array(select a & b from unnest(own, cut) with ordinality o(a, b, at) order by at);
+  end if;
+  chosen := case when chosen is null then tenants else chosen && tenants end;`
 }

@@ -1,6 +1,7 @@
 import { literal } from '@howdah/core'
 import { countOfQuery, normOf } from './documents.js'
 import { type Generation, K1 } from './generation.js'
+import { weighedTenant } from './tenant.js'
 
 /** Words whose part of the score is written out; those after them are summed up in a subquery, which takes longer for each document. */
 const WRITTEN_OUT = 4
@@ -59,6 +60,7 @@ export const SCORE_VARIABLES = `
  * snapshot is what segments have of it, less what is dead there, less what writers have taken out since, and what they have added.
  */
 export function weighed(generation: Generation): string {
+  if (generation.definition.tenant !== undefined) return weighedTenant(generation)
   const { schema, names } = generation
   const { segment, posting, buried, hot, document, tally, gone, missed } = names
   return `select c.cleared, exists (select from ${missed}), array(select g.number from ${gone} g where g.number > c.cleared),

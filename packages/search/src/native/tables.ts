@@ -1,7 +1,7 @@
 import { eachPlane, type Generation } from './generation.js'
 
 /** Statements that make the tables of a generation, empty. */
-export function createTables({ names }: Generation): string[] {
+export function createTables({ names, definition }: Generation): string[] {
   const documentColumns = `number bigint not null, key text collate "C" not null, document tsvector not null,
       length double precision not null, filled boolean not null, problem text`
   return [
@@ -20,7 +20,16 @@ export function createTables({ names }: Generation): string[] {
     `create table ${names.missed} (key text collate "C" not null)`,
     `create index ${names.indexOn('missed_key')} on ${names.missed} (key)`,
     `create table ${names.cleared} (below bigint not null)`,
-    `create table ${names.tally} (at bigint not null, documents bigint not null, length double precision not null)`,
+    `create table ${names.tally} (
+      at bigint not null, documents bigint not null, length double precision not null,
+      tenant text collate "C" not null default '', folded boolean not null default false
+    )`,
+    ...(definition.tenant === undefined
+      ? []
+      : [
+          `create index ${names.indexOn('tally_tenant')} on ${names.tally} (tenant)`,
+          `create index ${names.indexOn('tally_fresh')} on ${names.tally} (at) where not folded`,
+        ]),
     `create table ${names.segment} (
       segment int generated always as identity primary key,
       state text not null check (state in ('building', 'ready', 'leaving')),

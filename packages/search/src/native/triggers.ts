@@ -4,6 +4,7 @@ import { noteWords, voidWords } from '../sql/note-words.js'
 import { documents, notedTexts, rowTexts } from './documents.js'
 import { CANONICAL, type Generation } from './generation.js'
 import { clearedOf } from './tables.js'
+import { tallyByTenant } from './tenant.js'
 
 /** Statements that make the triggers of a generation, and their function. */
 export function createTriggers(generation: Generation): string[] {
@@ -45,7 +46,7 @@ export function createTrigger(
  * statement, which shows it: the row was written by the same transaction as its document.
  */
 function changedFunction(generation: Generation): string {
-  const { schema, id, names } = generation
+  const { schema, id, names, definition } = generation
   const fresh = rowTexts(generation, 'howdah_new')
   const old = rowTexts(generation, 'howdah_old')
   const changed = `(${fresh}) except (${old})`
@@ -72,10 +73,14 @@ begin
   else
     ${add(generation, fresh)};
   end if;
-  if minus.documents <> 0 or plus.documents <> 0 then
+${
+  definition.tenant !== undefined
+    ? ''
+    : `  if minus.documents <> 0 or plus.documents <> 0 then
     insert into ${names.tally} values (greatest(plus.newest, minus.newest),
       plus.documents - minus.documents, plus.length - minus.length);
-  end if;
+  end if;`
+}
   return null;
 exception when others then
   begin
@@ -96,7 +101,7 @@ end`
 
 /** Notes the numbers and the words of the documents that rows have; a row that has none yet is being filled in, perhaps from an older version. */
 function remove(generation: Generation, from: string): string {
-  const { schema, vocabulary, language, names } = generation
+  const { schema, vocabulary, language, names, definition } = generation
   const found = [names.hot, names.document].map(
     (table) => `select d.number, d.key, d.length from ${table} d
       where d.key = any ((select array_agg(key) from old)::text[]) and d.number > cleared
@@ -113,21 +118,33 @@ function remove(generation: Generation, from: string): string {
         insert into ${names.missed} select key from old where key not in (select key from found)
       ), noted as (
         ${noteWords(schema, { index: vocabulary, language, from: notedTexts(generation, gone, -1) })}
-      )
+      )${
+        definition.tenant === undefined
+          ? ''
+          : `, told as (
+        ${tallyByTenant(generation, '(select f.number, f.length, o.tenant from found f join old o on o.key = f.key join marked m on m.number = f.number) f', '-')}
+      )`
+      }
       select count(*) as documents, coalesce(sum(length), 0) as length, coalesce(max(number), 0) as newest
       into minus from found where number in (select number from marked)`
 }
 
 function add(generation: Generation, from: string): string {
-  const { schema, vocabulary, language, names } = generation
+  const { schema, vocabulary, language, names, definition } = generation
   const insert = (form: 'fast' | 'safe') => `with fresh as materialized (${from}), added as (
         insert into ${names.hot} (number, key, document, length, filled, problem)
         select nextval(${literal(names.number)}), key, document, length, false, problem
         from (${documents(generation, 'select * from fresh', form)}) made
-        returning number, length
+        returning number, length, key
       ), noted as (
         ${noteWords(schema, { index: vocabulary, language, from: notedTexts(generation, 'fresh', 1) })}
-      )
+      )${
+        definition.tenant === undefined
+          ? ''
+          : `, told as (
+        ${tallyByTenant(generation, '(select a.number, a.length, f.tenant from added a join fresh f on f.key = a.key) f')}
+      )`
+      }
       select count(*) as documents, coalesce(sum(length), 0) as length, coalesce(max(number), 0) as newest
       into plus from added`
   return `begin

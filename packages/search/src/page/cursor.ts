@@ -29,9 +29,9 @@ const MAX_LENGTH = 1024 * 1024
 export function bindingOf(
   { name, sort: ownSort }: Definition,
   query: string,
-  { mode, minimumMatch, fuzzy, prefix, filters, hybrid, sort = ownSort }: SearchRequest,
+  { mode, minimumMatch, fuzzy, prefix, filters, hybrid, tenant, sort = ownSort }: SearchRequest,
 ): string {
-  const bound = [name, query, mode, minimumMatch, fuzzy, prefix, filters, sort, hybrid]
+  const bound = [name, query, mode, minimumMatch, fuzzy, prefix, filters, sort, hybrid, tenant]
   return createHash('sha256').update(JSON.stringify(bound)).digest('base64url').slice(0, 16)
 }
 

@@ -15,14 +15,19 @@ export interface SearchedWord {
   readonly origin: 'correction' | 'synonym' | 'completion'
 }
 
-/** Lists what is searched besides what was typed, in the order of the query. */
-export function understood({ branches }: Pick<QueryPlan, 'branches'>): Understood[] {
+/**
+ * Lists what is searched besides what was typed, in the order of the query; without the words of rows, unless these are for who asks.
+ */
+export function understood(
+  { branches }: Pick<QueryPlan, 'branches'>,
+  wordsOfRows = true,
+): Understood[] {
   const found = new Map<string, Map<string, SearchedWord>>()
   const alternatives = branches
     .flat()
     .flatMap((group): readonly Alternative[] => group.alternatives)
   for (const { typed, text, origin } of alternatives) {
-    if (origin === 'typed') continue
+    if (origin === 'typed' || (origin !== 'synonym' && !wordsOfRows)) continue
     const searched = found.get(typed) ?? new Map<string, SearchedWord>()
     found.set(typed, searched.set(`${origin} ${text}`, { word: text, origin }))
   }

@@ -14,7 +14,7 @@ export type LikeThis = string | number | bigint | { readonly text: string }
 export interface MoreLikeThisOptions
   extends Pick<
     SearchOptions,
-    'filters' | 'facets' | 'limit' | 'offset' | 'after' | 'minimumMatch' | 'highlight'
+    'tenant' | 'filters' | 'facets' | 'limit' | 'offset' | 'after' | 'minimumMatch' | 'highlight'
   > {
   /** Fields of the row whose words count; similar rows may have these in any field. @defaultValue every field of the index */
   readonly fields?: readonly string[] | undefined

@@ -3,6 +3,7 @@ import { tableOf } from '../names.js'
 import { countOfLexeme, normOf } from '../native/documents.js'
 import type { Generation } from '../native/generation.js'
 import { living, livingVariables, PLANS } from '../native/score.js'
+import { requireTenant, tenantQuery } from '../native/tenant.js'
 
 /** Words of a document that are weighed; of a longer one those that occur most often in it. */
 const CONSIDERED = 1000
@@ -14,6 +15,7 @@ const CONSIDERED = 1000
  */
 export function tellingFunction(generation: Generation): string {
   const { names, definition, keyType } = generation
+  const tenants = definition.tenant !== undefined
   const documentsOf = (table: string) =>
     `select o.number, o.document, o.length from ${table} o where o.key = row_key`
   const body = `
@@ -25,14 +27,15 @@ declare
   size double precision := (select sum(c) from unnest(counts) c);
   own tsvector;
 begin
+  known := false;
+  ${requireTenant(generation)}
   if row_key is not null then
     select d.document, d.length into own, size
     from (${documentsOf(names.hot)} union all ${documentsOf(names.document)}) d
-    where ${living(generation, 'd')};
+    where ${living(generation, 'd')}${tenants ? ` and d.document @@ ${tenantQuery(generation)}` : ''};
     -- Policies of the table may hide the row from who asks.
     if own is null or not exists (
       select from ${tableOf(definition)} r where r.${ident(definition.key)} = row_key::${keyType}) then
-      known := false;
       return;
     end if;
     own := case when labels is null then own else ts_filter(own, labels::"char"[]) end;
@@ -53,7 +56,7 @@ begin
     return;
   end if;
   select w.documents, w.mean, w.idf into documents, mean, idf
-  from ${names.functions.weigh}(lexemes, array_fill(1::float8, array[cardinality(lexemes)])) w;
+  from ${names.functions.weigh}(lexemes, array_fill(1::float8, array[cardinality(lexemes)])${tenants ? ', whose' : ''}) w;
   select coalesce(array_agg(best.lexeme order by best.worth desc, best.lexeme), '{}'),
     coalesce(array_agg(best.part order by best.worth desc, best.lexeme), '{}')
   into terms, parts
@@ -69,7 +72,7 @@ begin
   ) best;
 end`
   return `create function ${names.functions.telling}(
-      row_key text, labels text[], lexemes text[], counts float8[], minimum int, most int,
+      row_key text, labels text[], lexemes text[], counts float8[], minimum int, most int,${tenants ? ' whose text default null,' : ''}
       out known boolean, out terms text[], out parts float8[]
     ) language plpgsql stable ${PLANS} as ${literal(body)}`
 }

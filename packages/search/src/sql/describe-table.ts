@@ -30,6 +30,8 @@ export interface TableRow {
   readonly unique_key: boolean
   /** Whether policies decide which rows a role sees. */
   readonly secured: boolean
+  /** Whether they bind the role that asks. */
+  readonly bound: boolean
 }
 
 /** Reads what there is to know about a table and its key column. */
@@ -66,7 +68,7 @@ export const describeTable: (
         where i.indrelid = c.oid and i.indisunique and i.indimmediate and i.indisvalid
           and i.indnkeyatts = 1 and i.indpred is null and a.attname::text = $3::text
       ) as unique_key,
-      c.relrowsecurity as secured
+      c.relrowsecurity as secured, pg_catalog.row_security_active(c.oid) as bound
     from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where n.nspname::text = $1::text and c.relname::text = $2::text`,

@@ -1,15 +1,15 @@
 import { ident, type Statement, statementName } from '@howdah/core'
 import { filterCondition } from '../filter/filter-condition.js'
 import type { FilterEntry } from '../filter/filter-node.js'
-import { type IndexNames, tableOf } from '../names.js'
+import { tableOf } from '../names.js'
 import { countOfQuery, normOf } from '../native/documents.js'
 import { K1 } from '../native/generation.js'
 import type { NativeQuery } from '../native/native-query.js'
 import { clearedOf } from '../native/tables.js'
-import type { Definition } from '../options.js'
+import type { TenantScope } from '../tenant/tenant-scope.js'
 import { type ColumnType, comparedType } from './describe-table.js'
 import { Parameters } from './parameters.js'
-import { queryParameters } from './searched.js'
+import { ofTenant, queryParameters, type Searched } from './searched.js'
 
 /** What is asked of one row. */
 export interface ExplainValues {
@@ -21,6 +21,8 @@ export interface ExplainValues {
   /** Queries of which to say whether the row has them. */
   readonly groups: readonly string[]
   readonly excluded: readonly string[]
+  /** Whose row it must be. */
+  readonly scope: TenantScope | undefined
 }
 
 /** What there is to say of one row. */
@@ -49,11 +51,10 @@ export interface ExplainRow {
 
 /** Makes the statement that takes the score of one row apart, on the snapshot in which it also ranks it among all rows that match. */
 export function explainDocument(
-  definition: Definition,
-  names: IndexNames,
-  types: Readonly<Record<string, ColumnType>>,
+  searched: Pick<Searched, 'definition' | 'names' | 'types' | 'attributes'>,
   values: ExplainValues,
 ): Statement<ExplainRow> {
+  const { definition, names, types } = searched
   const parameters = new Parameters()
   const { add } = parameters
   const { terms, weights, stars, stems, seeks } = values.query
@@ -66,19 +67,21 @@ export function explainDocument(
   const conditions = values.filters.map(({ node }) => filterCondition(node, types, add))
   const known = (table: string) =>
     `select d.number, d.key, d.document, d.length from ${table} d where d.key = ${own}`
+  const tenant = ofTenant(searched, values.scope, add)
+  const whose = values.scope === undefined ? '' : `, ${add(values.scope.word)}::text`
   const { weigh, match } = names.functions
   const text = /* sql */ `
     with weighed as materialized (
-      select w.documents, w.mean, w.idf, w.q from ${weigh}(${add(terms)}::text[], ${add(weights)}::double precision[]) w
+      select w.documents, w.mean, w.idf, w.q from ${weigh}(${add(terms)}::text[], ${add(weights)}::double precision[]${whose}) w
     ), own as materialized (
       select d.key, d.document, d.length, ${['true', ...conditions].join(' and ')} as passes
       from (${known(names.hot)} union all ${known(names.document)}) d
       join ${table} t on ${key} = d.key::${keyType}
-      where d.number > ${clearedOf({ names })}
+      where ${[`d.number > ${clearedOf({ names })}`, ...tenant].join(' and ')}
         and not exists (select from ${names.gone} g where g.number = d.number)
         and not exists (select from ${names.stray} s where s.number = d.number)
     ), found as materialized (
-      select m.key, m.score from ${match}(${queryParameters(values.query, parameters)}, null, null) m
+      select m.key, m.score from ${match}(${queryParameters(values.query, parameters)}, null, null${whose}) m
     ), placed as (
       select f.key, row_number() over (order by array_position(${pinned}, f.key collate "default"), f.score desc, f.key collate "C") as place
       from (
@@ -90,13 +93,13 @@ export function explainDocument(
             select from ${names.hot} h where h.key = pin
             union all select from ${names.document} d where d.key = pin)
       ) f join ${table} t on ${key} = f.key::${keyType}
-      where ${[`f.key <> all (${hidden})`, ...conditions].join(' and ')}
+      where ${[`f.key <> all (${hidden})`, ...tenant, ...conditions].join(' and ')}
     ), star as materialized (
       select one.at, one.query, ln(1 + greatest(0, w.documents - f.found + 0.5) / (f.found + 0.5)) as idf
       from weighed w cross join unnest(${add(stars)}::text[]::tsquery[]) with ordinality one(query, at)
       cross join lateral (
         select count(*)::double precision as found
-        from ${match}(false, '{}', '{}', '{}', 1, one.query, null, '{}', '{}', ${add(stems)}::text[], ${add(seeks)}::text[], null, null)) f
+        from ${match}(false, '{}', '{}', '{}', 1, one.query, null, '{}', '{}', ${add(stems)}::text[], ${add(seeks)}::text[], null, null${whose})) f
     )
     select w.documents, w.mean,
       (select json_build_object('length', o.length, 'passes', coalesce(o.passes, false),

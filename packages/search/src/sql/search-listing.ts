@@ -4,11 +4,13 @@ import { tableOf } from '../names.js'
 import { NOTHING_ASKED } from '../native/native-query.js'
 import { comesAfter, positionFrom, sortTexts } from '../page/after.js'
 import type { SearchRequest } from '../search-request.js'
+import type { TenantScope } from '../tenant/tenant-scope.js'
 import type { ColumnType } from './describe-table.js'
 import type { Parameters } from './parameters.js'
 import {
   lastHit,
   type Masked,
+  ofTenant,
   type PageStart,
   queryParameters,
   type Searched,
@@ -25,6 +27,7 @@ export function searchListing(
   request: SearchRequest,
   { offset, position }: PageStart,
   parameters: Parameters,
+  scope: TenantScope | undefined,
 ): string {
   const { definition, names, types } = searched
   const { filters, limit } = request
@@ -44,11 +47,13 @@ export function searchListing(
   const read = position && `${positionFrom(add(JSON.stringify(position)), sortTypes)}, `
   const conditions = [
     `${key} is not null`,
+    ...ofTenant(searched, scope, add),
     ...filters.map(({ node }) => filterCondition(node, types, add)),
     ...(position === undefined
       ? []
       : [comesAfter(levels, '(select o.key from position o)', `${key}::text`)]),
   ]
+  const whose = scope === undefined ? '' : `, ${add(scope.word)}::text`
   const most = add(limit)
   const asked = queryParameters(NOTHING_ASKED, parameters)
   // One more than the page, to know whether there are more.
@@ -73,5 +78,5 @@ export function searchListing(
       ${lastHit(searched, sortTexts(sortTypes, 'p'))} as last,
       false as short
     from ${names.functions.count}(${asked}, true,
-      ${add(filter && JSON.stringify(filter))}::text::jsonb, ${add(JSON.stringify(facets))}::text::jsonb) c`
+      ${add(filter && JSON.stringify(filter))}::text::jsonb, ${add(JSON.stringify(facets))}::text::jsonb${whose}) c`
 }

@@ -13,12 +13,15 @@ import { excludedQuery, nativeQuery } from '../native/native-query.js'
 import { comesAfter, positionFrom, type SortLevel, sortTexts, unchanged } from '../page/after.js'
 import type { QueryPlan } from '../query/query-plan.js'
 import type { SearchRequest } from '../search-request.js'
+import type { TenantScope } from '../tenant/tenant-scope.js'
 import { type ColumnType, comparedType } from './describe-table.js'
 import type { Parameters } from './parameters.js'
 import {
+  joinRow,
   labelsIn,
   lastHit,
   type Masked,
+  ofTenant,
   type PageStart,
   queryParameters,
   type Searched,
@@ -36,12 +39,14 @@ export function searchRows(
   vector: VectorColumn | undefined,
   masked: Masked | undefined,
   parameters: Parameters,
+  scope: TenantScope | undefined,
 ): string {
   const { definition, names, types } = searched
   const { facets, filters, limit, minimumMatch, hybrid } = request
   const labelsOf = labelsIn(definition)
-  const ranked = !plan.blank || vector !== undefined
-  const sort = request.sort ?? (ranked ? [] : definition.sort)
+  const sort = request.sort ?? (plan.blank && vector === undefined ? definition.sort : [])
+  // Whether the rows are those that the index answers, and not those that it leaves of the table.
+  const ranked = !plan.blank || vector !== undefined || scope?.few === true
   const points = measuredFrom(circlesOf(filters.map(({ node }) => node)), sort)
   const places = [...points.keys()]
   const nears = places.map((_, at) => `near_${at}`)
@@ -102,9 +107,11 @@ export function searchRows(
         select pin, 0${ranks.map(() => ', null').join('')} from unnest(${pinned}) pin
         where pin not in (select key from found)
           and ${engineOf(definition.engine).holds(names, 'pin')}
-      ) d join ${table} t on ${key} = d.key::${keyType}`
+      ) d ${joinRow(searched, 'd.key')}`
     : `${table} t`
+  const tenant = ofTenant(searched, scope, add)
   const conditions = [
+    ...tenant,
     ranked
       ? `d.key <> all (${hidden})`
       : `(${key} not in (select found.key::${keyType} from found) or ${key}::text = any (${pinned}))
@@ -119,7 +126,7 @@ export function searchRows(
   const found =
     hybrid === undefined || vector === undefined
       ? `found as materialized (
-      select m.key, m.score from ${names.functions.match}(${asked}, null, null) m
+      ${foundBy(searched, asked, plan.blank, scope, add)}
     )`
       : hybridSql(
           hybrid,
@@ -136,7 +143,11 @@ export function searchRows(
                 : queryParameters(excludedQuery(plan, labelsOf), parameters),
             hidden,
             filter: masked && `${add(masked.filter && JSON.stringify(masked.filter))}::text::jsonb`,
-            conditions: filters.map(({ node }) => filterCondition(node, types, add)),
+            conditions: [
+              ...tenant,
+              ...filters.map(({ node }) => filterCondition(node, types, add)),
+            ],
+            whose: scope === undefined ? '' : `, ${add(scope.word)}::text`,
           },
           add,
         )
@@ -154,11 +165,28 @@ export function searchRows(
     select (select count(*)::text from matched where ${allowed()}) as total,
       (select coalesce(json_agg(json_build_object(
           'key', p.key, 'score', p.score, 'row', ${shownRow(searched)}${shown}) order by p.place), '[]')
-       from page p join ${table} t on ${key} = p.key::${keyType}) as hits,
+       from page p ${joinRow(searched, 'p.key')}) as hits,
       json_build_array(${counts.join(', ')}) as facets,
       (select coalesce(max(p.rest) > ${most}::int + ${passed}::int, false) from page p) as more,
       ${lastHit(searched, sortTexts(sortTypes, 'p'))} as last,
       false as short`
+}
+
+/** What the index finds: keys and scores. */
+function foundBy(
+  { names: { functions } }: Searched,
+  asked: string,
+  everything: boolean,
+  scope: TenantScope | undefined,
+  add: Parameters['add'],
+): string {
+  if (scope === undefined) {
+    return `select m.key, m.score from ${functions.match}(${asked}, null, null) m`
+  }
+  const whose = `${add(scope.word)}::text`
+  return scope.few
+    ? `select m.key, m.score from ${functions.own}(${asked}, ${everything}, ${whose}) m`
+    : `select m.key, m.score from ${functions.match}(${asked}, null, null, ${whose}) m`
 }
 
 function counted(

@@ -11,6 +11,7 @@ import {
 import type { LabelsOf } from '../query/plan-query.js'
 import type { QueryPlan } from '../query/query-plan.js'
 import type { SearchRequest } from '../search-request.js'
+import type { TenantScope } from '../tenant/tenant-scope.js'
 import { Parameters } from './parameters.js'
 import { searchListing } from './search-listing.js'
 import { searchRows } from './search-rows.js'
@@ -57,9 +58,10 @@ export class SearchStatements {
     request: SearchRequest,
     start: PageStart,
     vector?: VectorColumn,
+    scope?: TenantScope,
   ): Statement<SearchRow> {
     const parameters = new Parameters()
-    const text = this.#render(plan, request, start, vector, parameters)
+    const text = this.#render(plan, request, start, vector, parameters, scope)
     return { name: this.#nameOf(text), text, values: parameters.values }
   }
 
@@ -69,26 +71,27 @@ export class SearchStatements {
     start: PageStart,
     vector: VectorColumn | undefined,
     parameters: Parameters,
+    scope: TenantScope | undefined,
   ): string {
     const searched = this.#searched
     const { minimumMatch, sort = plan.blank ? searched.definition.sort : [] } = request
     const curated = plan.pinned.length > 0 || plan.hidden.length > 0
-    const masked = searched.secured ? undefined : this.#masks(plan, request)
-    const rows = () => searchRows(searched, plan, request, start, vector, masked, parameters)
+    const secured = scope === undefined ? searched.secured : scope.secured || scope.few
+    const masked = secured ? undefined : this.#masks(plan, request)
+    const rows = () => searchRows(searched, plan, request, start, vector, masked, parameters, scope)
     if (masked === undefined || vector !== undefined) return rows()
     if (!plan.blank && sort.length === 0) {
       const { attributes } = searched
       const asked = attributes === undefined ? plan : withoutExcludedWords(plan)
       const query = nativeQuery(asked, minimumMatch, this.#labelsOf)
-      if (
-        curated &&
-        !(attributes !== undefined && isShort(plan, query, masked) && start.position === undefined)
-      )
+      // Rules may name rows of every tenant, so those of one are looked at.
+      const whole = attributes !== undefined && scope === undefined
+      if (curated && !(whole && isShort(plan, query, masked) && start.position === undefined))
         return rows()
-      return searchTop(searched, plan, query, masked, request.limit, start, parameters)
+      return searchTop(searched, plan, query, masked, request.limit, start, parameters, scope)
     }
     if (plan.blank && plan.excluded.length === 0 && !curated && !sort.some((by) => 'near' in by)) {
-      return searchListing(searched, masked, request, start, parameters)
+      return searchListing(searched, masked, request, start, parameters, scope)
     }
     return rows()
   }

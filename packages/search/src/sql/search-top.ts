@@ -1,12 +1,11 @@
-import { ident } from '@howdah/core'
 import { curatedPage } from '../curation/curated-page.js'
-import { tableOf } from '../names.js'
 import type { NativeQuery } from '../native/native-query.js'
 import { positionFrom, unchanged } from '../page/after.js'
 import type { QueryPlan } from '../query/query-plan.js'
-import { type ColumnType, comparedType } from './describe-table.js'
+import type { TenantScope } from '../tenant/tenant-scope.js'
 import type { Parameters } from './parameters.js'
 import {
+  joinRow,
   lastHit,
   type Masked,
   type PageStart,
@@ -24,16 +23,16 @@ export function searchTop(
   limit: number,
   { offset, position }: PageStart,
   parameters: Parameters,
+  scope: TenantScope | undefined,
 ): string {
   const { definition, names, types } = searched
   const { add } = parameters
-  const keyType = comparedType(types[definition.key] as ColumnType)
   const asked = queryParameters(query, parameters)
   const [most, passed] = [`${add(limit)}::int`, `${add(offset)}::int`]
   const { pinned, hidden } = plan
   const hits = `(select coalesce(json_agg(json_build_object(
           'key', p.key, 'score', p.score, 'row', ${shownRow(searched)}) order by p.place), '[]')
-       from page p join ${tableOf(definition)} t on t.${ident(definition.key)} = p.key::${keyType}) as hits`
+       from page p ${joinRow(searched, 'p.key')}) as hits`
   if (pinned.length > 0 || hidden.length > 0) {
     const curated = { pinned: `${add(pinned)}::text[]`, hidden: `${add(hidden)}::text[]` }
     return /* sql */ `
@@ -44,11 +43,12 @@ export function searchTop(
       false as short`
   }
   const filtered = `${add(filter && JSON.stringify(filter))}::text::jsonb`
+  const whose = scope === undefined ? '' : `, ${add(scope.word)}::text`
   const counts =
     facets.length === 0
       ? `'[]'::jsonb`
       : `(select counts from ${names.functions.count}(
-          ${asked}, false, ${filtered}, ${add(JSON.stringify(facets))}::text::jsonb))`
+          ${asked}, false, ${filtered}, ${add(JSON.stringify(facets))}::text::jsonb${whose}))`
   const begin =
     position === undefined
       ? `begin as materialized (select ${passed}::bigint as at, false as lost)`
@@ -65,7 +65,7 @@ export function searchTop(
   return /* sql */ `
     with found as materialized (
       select keys, scores, total
-      from ${names.functions.search}(${asked}, ${filtered}, ${most} + ${passed})
+      from ${names.functions.search}(${asked}, ${filtered}, ${most} + ${passed}${whose})
     ), listed as materialized (
       select u.key, u.score, u.place
       from found cross join lateral unnest(keys, scores) with ordinality u(key, score, place)

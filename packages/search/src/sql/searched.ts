@@ -3,10 +3,12 @@ import type { FilterProgram } from '../filter/filter-program.js'
 import { type IndexNames, tableOf } from '../names.js'
 import type { Attribute } from '../native/attributes.js'
 import type { NativeQuery } from '../native/native-query.js'
+import { isTenants, tenantAttribute } from '../native/tenant.js'
 import type { Definition } from '../options.js'
 import { digestOf } from '../page/after.js'
 import type { Position } from '../page/cursor.js'
 import type { LabelsOf } from '../query/plan-query.js'
+import type { TenantScope } from '../tenant/tenant-scope.js'
 import { type ColumnType, comparedType } from './describe-table.js'
 import type { Parameters } from './parameters.js'
 
@@ -64,6 +66,29 @@ export function labelsIn({ classes }: Definition): LabelsOf {
   return (field) => 'ABCD'.charAt(classes.findIndex(({ columns }) => columns.includes(field)))
 }
 
+/** Conditions on the live row `t`: that it is of the tenant who is asked about. */
+export function ofTenant(
+  { attributes = [] }: Pick<Searched, 'attributes'>,
+  scope: TenantScope | undefined,
+  add: Parameters['add'],
+): string[] {
+  return scope === undefined ? [] : [isTenants(tenantAttribute(attributes), add(scope.value))]
+}
+
+/**
+ * Joins the live row `t` of a key. Where there are tenants it is always looked up by the key: under policies the planner does not know how few the rows
+ * are, and would rather scan the table.
+ */
+export function joinRow(
+  { definition, types }: Pick<Searched, 'definition' | 'types'>,
+  of: string,
+): string {
+  const table = tableOf(definition)
+  const same = `t.${ident(definition.key)} = ${of}::${comparedType(types[definition.key] as ColumnType)}`
+  if (definition.tenant === undefined) return `join ${table} t on ${same}`
+  return `cross join lateral (select * from ${table} t where ${same} limit 1) t`
+}
+
 /** The row `t` as hits show it. */
 export function shownRow({ unseen }: Pick<Searched, 'unseen'>): string {
   if (unseen.length === 0) return 'to_jsonb(t)'
@@ -71,11 +96,10 @@ export function shownRow({ unseen }: Pick<Searched, 'unseen'>): string {
 }
 
 /** The last hit of `page`, as a position is made of it. */
-export function lastHit({ definition, types }: Searched, sorts: readonly string[]): string {
-  const keyType = comparedType(types[definition.key] as ColumnType)
+export function lastHit(searched: Searched, sorts: readonly string[]): string {
   return `(select json_build_object('key', p.key, 'score', p.score, 'digest', ${digestOf('t')},
           'sorts', json_build_array(${sorts.join(', ')}))
-       from page p join ${tableOf(definition)} t on t.${ident(definition.key)} = p.key::${keyType}
+       from page p ${joinRow(searched, 'p.key')}
        order by p.place desc limit 1)`
 }
 

@@ -1,5 +1,6 @@
 import { type Statement, statementName } from '@howdah/core'
 import type { IndexNames } from '../names.js'
+import type { TenantScope } from '../tenant/tenant-scope.js'
 
 /** What the telling words are asked of: a row, or a text. */
 export interface TellingSource {
@@ -25,11 +26,12 @@ export interface TellingWords {
 export function tellingWords(
   { functions }: IndexNames,
   { key, labels, lexemes, counts, minDocuments, maxWords }: TellingSource,
+  scope: TenantScope | undefined,
 ): Statement<TellingWords> {
   const text = /* sql */ `
     select t.known, to_jsonb(coalesce(t.terms, '{}')) as terms, to_jsonb(coalesce(t.parts, '{}')) as parts
     from ${functions.telling}(
-      $1::text, $2::text[], $3::text[], $4::double precision[], $5::int, $6::int) t`
+      $1::text, $2::text[], $3::text[], $4::double precision[], $5::int, $6::int${scope === undefined ? '' : ', $7::text'}) t`
   const given = lexemes.length > 0
   const values = [
     key,
@@ -38,6 +40,7 @@ export function tellingWords(
     given ? counts : null,
     minDocuments,
     maxWords,
+    ...(scope === undefined ? [] : [scope.word]),
   ]
   return { name: statementName('search.telling-words', text), text, values }
 }

@@ -2,12 +2,15 @@ import type { Database, TransactionHandle } from '@howdah/core'
 import { searchError } from '../errors.js'
 import type { Lexemes } from '../language/lexemes.js'
 import { lookUp } from '../sql/look-up.js'
+import type { TenantValue } from '../tenant/tenant-scope.js'
 import { corrections, maxDistance } from './corrections.js'
 
 /** Options of {@link SearchIndex.suggest}. */
 export interface SuggestOptions {
   /** Suggestions, at most 100. @defaultValue `10` */
   readonly limit?: number | undefined
+  /** Whose words, as in {@link SearchOptions.tenant}. */
+  readonly tenant?: TenantValue | undefined
   readonly client?: TransactionHandle | undefined
 }
 
