@@ -37,6 +37,10 @@ beforeAll(async () => {
   await pool.query('delete from doc where id % 7 = 0')
   await pool.query(`update doc set body = body || ' wq' where id % 11 = 0`)
   await index.rules.setSynonyms([['wq', 'wr', 'ws wt']])
+  // A search and its explanation are planned one after the other, and must be understood the same.
+  await expect
+    .poll(async () => (await pool.query('select from howdah.search_word_log')).rowCount)
+    .toBe(0)
 })
 afterAll(async () => {
   await index.close()
