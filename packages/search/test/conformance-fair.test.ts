@@ -6,8 +6,11 @@ import {
   testDatabase,
 } from '@howdah/testkit'
 import type { Pool } from 'pg'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { subjectOf } from './conformance-support.js'
+
+// Texts of a megabyte take their time on a busy machine.
+vi.setConfig({ testTimeout: 120_000 })
 
 let database: TestDatabase
 let pools: [Pool, Pool]

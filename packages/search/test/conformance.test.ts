@@ -1,7 +1,10 @@
 import { searchConformance, type TestDatabase, testDatabase } from '@howdah/testkit'
 import type { Pool } from 'pg'
-import { afterAll, beforeAll, describe, it } from 'vitest'
+import { afterAll, beforeAll, describe, it, vi } from 'vitest'
 import { installExtension, subjectOf } from './conformance-support.js'
+
+// Texts of a megabyte take their time on a busy machine.
+vi.setConfig({ testTimeout: 120_000 })
 
 let database: TestDatabase
 let pools: [Pool, Pool]

@@ -1,5 +1,5 @@
 import { SearchIndex, type SearchOptions } from '@howdah/search'
-import { type TestDatabase, testDatabase } from '@howdah/testkit'
+import { type TestDatabase, testDatabase, waitFor } from '@howdah/testkit'
 import fc from 'fast-check'
 import type { Pool } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -38,9 +38,10 @@ beforeAll(async () => {
   await pool.query(`update doc set body = body || ' wq' where id % 11 = 0`)
   await index.rules.setSynonyms([['wq', 'wr', 'ws wt']])
   // A search and its explanation are planned one after the other, and must be understood the same.
-  await expect
-    .poll(async () => (await pool.query('select from howdah.search_word_log')).rowCount)
-    .toBe(0)
+  await waitFor(
+    async () => (await pool.query('select from howdah.search_word_log')).rowCount === 0,
+    { timeout: '50s' },
+  )
 })
 afterAll(async () => {
   await index.close()
