@@ -207,6 +207,7 @@ test('a hybrid search ranks its rows alone, by words and by vectors', async () =
         expect({ ...found, next: '' }).toEqual({ ...expected, next: '' })
         expect(found.hits.length).toBeGreaterThan(0)
         expect(new Set(found.hits.map(({ row }) => row['tenant']))).toEqual(new Set([tenant]))
+        expect(found.hits.some(({ ranks }) => ranks?.words !== undefined)).toBe(query !== '')
       }
     }
   }

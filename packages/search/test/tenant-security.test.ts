@@ -132,6 +132,8 @@ test('totals and facets are of the rows that are seen, also where a policy hides
       )
       expect(await index.suggest(word.slice(0, 2), { tenant })).toEqual([])
       expect((await index.search(`${word}qq`, { tenant })).understood).toEqual([])
+      const beginning = await index.search(`${word.slice(0, 2)}*`, { tenant })
+      expect([beginning.total > 0, beginning.understood]).toEqual([true, []])
     }
   }
 })
