@@ -1,7 +1,8 @@
+import { literal } from '@howdah/core'
 import { eachPlane, type Generation } from './generation.js'
 
 /** Statements that make the tables of a generation, empty. */
-export function createTables({ names, definition }: Generation): string[] {
+export function createTables({ schema, names, definition }: Generation): string[] {
   const documentColumns = `number bigint not null, key text collate "C" not null, document tsvector not null,
       length double precision not null, filled boolean not null, problem text`
   return [
@@ -56,7 +57,18 @@ export function createTables({ names, definition }: Generation): string[] {
         union all select number, filled from ${names.hot} h where h.key = m.key
       ) d
       where d.filled and not exists (select from ${names.gone} g where g.number = d.number)`,
+    grantFigures(schema, [names.tally, names.cleared, names.hot, names.segment, names.posting]),
   ]
+}
+
+/** Lets the owner of Howdah's own tables, as whom `search_figures` runs, count what another role has made. */
+function grantFigures(schema: string, tables: readonly string[]): string {
+  const body = `
+begin
+  execute format('grant select on %s to %s', ${literal(tables.join(', '))},
+    (select c.relowner::regrole from pg_class c where c.oid = ${literal(`${schema}.search_index`)}::regclass));
+end`
+  return `do ${literal(body)}`
 }
 
 /** Statements that remove the tables and functions of a generation. */

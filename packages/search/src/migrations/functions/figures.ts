@@ -43,8 +43,8 @@ begin
   select ((pg_total_relation_size(${literal(`${s}.search_word`)}) + pg_total_relation_size(${literal(`${s}.search_error_word`)}))
     * (words / greatest(c.reltuples, words, 1)::float8))::bigint
   into word_bytes from pg_class c where c.oid = ${literal(`${s}.search_word`)}::regclass;
-exception when undefined_table then
-  -- Replaced or removed at this very moment.
+exception when undefined_table or insufficient_privilege then
+  -- Replaced or removed at this very moment, or another role's that does not share it.
   documents := null;
 end`)}`
 }
