@@ -93,11 +93,6 @@ export function nameOnTable(
 /** Matches names of columns that indexes have on tables. */
 export const OWN_COLUMN: RegExp = /^howdah_search_[0-9a-f]{12}_\d+_(?:document|length)$/
 
-/** Names of the triggers a generation has on its table. */
-export function triggerNames(schema: string, index: string, generation: number): string[] {
-  return TRIGGER_EVENTS.map((event) => triggerName(schema, index, generation, event))
-}
-
 /** The application's table, quoted. */
 export function tableOf({ table }: Definition): string {
   return ident(table.schema, table.name)

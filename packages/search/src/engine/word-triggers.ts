@@ -8,6 +8,7 @@ import { notedTexts, rowTexts } from '../native/documents.js'
 import { CANONICAL, type Generation } from '../native/generation.js'
 import { createTrigger } from '../native/triggers.js'
 import { countWords, noteWords, voidWords } from '../sql/note-words.js'
+import { recordFailure } from '../sql/record-failure.js'
 
 /** Statements that note the words of all rows, and have writers note theirs from then on. The table must be locked against writes. */
 export function createWordTriggers(generation: Generation): string[] {
@@ -51,14 +52,7 @@ begin
   end if;
   return null;
 exception when others then
-  begin
-    insert into ${schema}.search_error (index_id, code, message)
-    select ${id}, sqlstate, left(sqlerrm, 1000)
-    where (select count(*) from (
-      select from ${schema}.search_error where index_id = ${id} limit 100) known) < 100;
-  exception when others then
-    null;
-  end;
+  ${recordFailure(schema, id)}
   return null;
 end`
   return `create function ${names.functions.changed}() returns trigger

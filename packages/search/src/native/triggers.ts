@@ -1,6 +1,7 @@
 import { ident, literal } from '@howdah/core'
 import { TRIGGER_EVENTS, tableOf, triggerName } from '../names.js'
 import { noteWords, voidWords } from '../sql/note-words.js'
+import { recordFailure } from '../sql/record-failure.js'
 import { documents, notedTexts, rowTexts } from './documents.js'
 import { CANONICAL, type Generation } from './generation.js'
 import { clearedOf } from './tables.js'
@@ -83,14 +84,7 @@ ${
 }
   return null;
 exception when others then
-  begin
-    insert into ${schema}.search_error (index_id, code, message)
-    select ${id}, sqlstate, left(sqlerrm, 1000)
-    where (select count(*) from (
-      select from ${schema}.search_error where index_id = ${id} limit 100) known) < 100;
-  exception when others then
-    null;
-  end;
+  ${recordFailure(schema, id)}
   return null;
 end`
   return `create function ${names.functions.changed}() returns trigger

@@ -9,6 +9,7 @@ import {
 } from '../engine/field-texts.js'
 import { nameOnTable, tableOf } from '../names.js'
 import { CANONICAL, type Generation } from '../native/generation.js'
+import { recordFailure } from '../sql/record-failure.js'
 import { columnNames } from './column-names.js'
 
 /** Names the trigger. Those before a write come in the order of their names, and ours is to see what the application's make of the row. */
@@ -58,14 +59,7 @@ exception when others then
     ${document} := ${call(names.functions.document)};
     ${length} := ${call(names.functions.length)};
   exception when others then
-    begin
-      insert into ${schema}.search_error (index_id, code, message)
-      select ${id}, sqlstate, left(sqlerrm, 1000)
-      where (select count(*) from (
-        select from ${schema}.search_error where index_id = ${id} limit 100) known) < 100;
-    exception when others then
-      null;
-    end;
+    ${recordFailure(schema, id)}
   end;
   return new;
 end`
